@@ -1,0 +1,27 @@
+package rag
+
+import "context"
+
+// Purpose tells an Embedder what texts are for; queries go before passages
+// where both wait.
+type Purpose int
+
+// The purposes.
+const (
+	ForQuery Purpose = iota
+	ForIngest
+)
+
+// Embedder turns texts into vectors.
+//
+// Embed returns one vector per text, in order, each finite, not all zero, of
+// Model().Dim values and unit length, or an error and no vectors: a vector is
+// never made up. It returns when ctx ends. Its errors are [Error] values with
+// Phase set: Timeout and Unavailable may pass by themselves (RetryAfter says
+// when, if known), Invalid means that these texts will never be embedded.
+type Embedder interface {
+	Model() Model
+	Embed(ctx context.Context, user User, p Purpose, texts []string) ([][]float32, error)
+	// MaxBatch is how many texts one call should carry at most.
+	MaxBatch() int
+}

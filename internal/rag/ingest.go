@@ -1,0 +1,236 @@
+package rag
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	maxReadAttempts = 5               // leases of a document that was never read to its end: reading it may be what ends the process
+	maxBackoff      = time.Minute     // between attempts at one document
+	pollInterval    = time.Second     // for documents queued by another server, or due again
+	partingTime     = 2 * time.Second // to give a document back when the work stops
+	extractPhase    = "extract"
+)
+
+var (
+	errDocumentTime = errors.New("the document's time limit has passed") //nolint:gochecknoglobals // a sentinel
+)
+
+// Run works on queued documents, IngestWorkers at a time, until ctx ends; it
+// returns when every worker has given its document back. It shares no slot
+// with retrieval.
+func (s *Service) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range s.cfg.IngestWorkers {
+		workers.Go(func() { s.worker(ctx) })
+	}
+	workers.Wait()
+}
+
+func (s *Service) worker(ctx context.Context) {
+	for ctx.Err() == nil {
+		job, err := s.store.Lease(ctx, s.cfg.Lease)
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.ErrorContext(ctx, "taking a document from the queue failed", "error", err)
+		}
+		if job == nil || err != nil {
+			s.rest(ctx)
+			continue
+		}
+		s.knock() // where one was, another may be
+		s.work(ctx, *job)
+	}
+}
+
+// knock wakes one resting worker.
+func (s *Service) knock() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Service) rest(ctx context.Context) {
+	t := time.NewTimer(pollInterval)
+	defer t.Stop()
+	select {
+	case <-s.wake:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// work takes one document as far as it goes and settles it: published,
+// failed, given back, or dropped because the lease was lost.
+func (s *Service) work(ctx context.Context, job Job) {
+	log := s.cfg.Log.With("document", job.Document.ID, "attempt", job.Attempt)
+	working, cancel := context.WithTimeoutCause(ctx, s.cfg.DocumentTimeout, errDocumentTime)
+	working, lose := context.WithCancelCause(working)
+	defer cancel()
+	defer lose(nil)
+
+	began := time.Now()
+	sign := newSign(s, job)
+	var beat sync.WaitGroup
+	beat.Go(func() { sign.beat(working, lose) })
+	err := s.process(working, job, sign)
+	cause := context.Cause(working)
+	lose(nil)
+	beat.Wait() // so that no sign of life follows the settling
+
+	if errors.Is(err, ErrLeaseLost) || errors.Is(cause, ErrLeaseLost) {
+		log.InfoContext(ctx, "document left: canceled, deleted, or leased elsewhere")
+		s.changes.tell(job.Document.ID)
+		return
+	}
+	settling, done := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+	defer done()
+	var settled error
+	switch {
+	case err == nil:
+		log.InfoContext(ctx, "document ready", "took", time.Since(began))
+	case ctx.Err() != nil:
+		settled = s.store.Retry(settling, job, time.Now(), "")
+	case errors.Is(cause, errDocumentTime):
+		settled = s.fail(settling, job, Errorf(Timeout, "%s took longer than %v", job.Document.Filename, s.cfg.DocumentTimeout))
+	case permanent(err), !sign.read() && job.Attempt >= maxReadAttempts:
+		log.WarnContext(ctx, "document failed", "error", err)
+		settled = s.fail(settling, job, err)
+	default:
+		wait := backoff(job.Attempt, err)
+		log.WarnContext(ctx, "document waits for another attempt", "error", err, "wait", wait)
+		settled = s.store.Retry(settling, job, time.Now().Add(wait), message(err))
+	}
+	if settled != nil && !errors.Is(settled, ErrLeaseLost) {
+		// The lease runs out by itself and the document is taken up again.
+		log.ErrorContext(ctx, "document could not be settled", "error", settled)
+	}
+	s.changes.tell(job.Document.ID)
+}
+
+// process reads, embeds and publishes.
+func (s *Service) process(ctx context.Context, job Job, sign *sign) error {
+	if !job.Staged {
+		if job.Attempt > maxReadAttempts {
+			return Errorf(Invalid, "%s: reading it was begun %d times and never ended", job.Document.Filename, job.Attempt-1)
+		}
+		if err := s.read(ctx, job, sign); err != nil {
+			return err
+		}
+	}
+	sign.markRead()
+	model := s.embedder.Model()
+	if model != (Model{}) {
+		if err := s.embedAll(ctx, job, model, sign); err != nil {
+			return err
+		}
+	}
+	return s.store.Publish(ctx, job, model)
+}
+
+func (s *Service) read(ctx context.Context, job Job, sign *sign) error {
+	sign.set(Parsing, Progress{})
+	content, err := s.store.Content(ctx, job)
+	if err != nil {
+		return err
+	}
+	x, err := await(ctx, func() (Extracted, error) {
+		return s.extract.Extract(ctx, job.Document.Filename, content, func(p Progress) { sign.set(Parsing, p) })
+	})
+	if CodeOf(err) == Timeout && ctx.Err() == nil {
+		return &Error{Code: Timeout, Phase: extractPhase, Msg: message(err), Err: err} // its own limit: the next attempt would meet it too
+	}
+	if err != nil {
+		return err
+	}
+	if len(x.Chunks) == 0 {
+		return Errorf(Invalid, "%s has no text in it", job.Document.Filename)
+	}
+	return s.store.Stage(ctx, job, x)
+}
+
+// embedAll gives each staged chunk its vector. What is stored is never sent
+// again, whatever happens in between.
+func (s *Service) embedAll(ctx context.Context, job Job, model Model, sign *sign) error {
+	total := 0
+	for {
+		chunks, left, err := s.store.Unembedded(ctx, job, model, s.embedder.MaxBatch())
+		if err != nil {
+			return err
+		}
+		if total == 0 {
+			total = max(left, job.Document.Chunks)
+		}
+		sign.set(Embedding, Progress{Done: total - left, Total: total})
+		if len(chunks) == 0 {
+			return nil
+		}
+		indexes, texts := make([]int, len(chunks)), make([]string, len(chunks))
+		for i, c := range chunks {
+			indexes[i], texts[i] = c.Index, embeddedText(c)
+		}
+		vectors, err := await(ctx, func() ([][]float32, error) {
+			return s.embedder.Embed(ctx, job.User, ForIngest, texts)
+		})
+		if err != nil {
+			return err
+		}
+		if len(vectors) != len(texts) {
+			return Errorf(Internal, "the embedder answered %d vectors for %d texts", len(vectors), len(texts))
+		}
+		if err := s.store.PutVectors(ctx, job, model, indexes, vectors); err != nil {
+			return err
+		}
+	}
+}
+
+// embeddedText is what stands for a chunk in vector space: a passage under
+// its headings says more than the passage alone.
+func embeddedText(c Chunk) string {
+	if c.SectionTitle == "" {
+		return c.Content
+	}
+	return c.SectionTitle + "\n" + c.Content
+}
+
+func (s *Service) fail(ctx context.Context, job Job, err error) error {
+	return s.store.Fail(ctx, job, DocumentError{Code: CodeOf(err), Message: message(err)})
+}
+
+// permanent tells errors that another attempt will not mend.
+func permanent(err error) bool {
+	switch CodeOf(err) {
+	case Invalid, TooLarge, UnsupportedMedia:
+		return true
+	case Timeout:
+		var e *Error
+		return errors.As(err, &e) && e.Phase == extractPhase
+	case Unauthorized, Forbidden, NotFound, Conflict, RateLimited, Overloaded, Unavailable, Canceled, Internal:
+	}
+	return false
+}
+
+// message is what the document's owner is told of err.
+func message(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Msg
+	}
+	return "an internal error; the server's log has the details"
+}
+
+// backoff is the wait before attempt+1: exponential with full jitter above a
+// half, at least what the error asks for, at most a minute beyond it.
+func backoff(attempt int, err error) time.Duration {
+	d := min(maxBackoff, time.Second<<min(max(attempt-1, 0), 10))
+	d = d/2 + rand.N(d/2+1)
+	var e *Error
+	if errors.As(err, &e) {
+		d += e.RetryAfter
+	}
+	return d
+}

@@ -1,0 +1,204 @@
+package rag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// retrieval is one question on its way.
+type retrieval struct {
+	s        *Service
+	user     User
+	q        question
+	call     *call
+	place    *place
+	response *Response
+}
+
+// Retrieve answers a Request from the user's own documents.
+//
+// When the embedder does not answer in time or fails, a hybrid question is
+// answered by its lexical half and says so in Degraded; a vector question
+// gets the embedder's error. The errors are [Error] values: Invalid,
+// Overloaded, Unavailable, Timeout, Canceled, Internal.
+func (s *Service) Retrieve(ctx context.Context, user User, r Request) (*Response, error) {
+	began := time.Now()
+	if err := checkUser(user); err != nil {
+		return nil, err
+	}
+	q, err := r.validate(s.embedder.Model(), s.cfg.CountTokens)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.deadline(ctx, q.timeout)
+	defer cancel()
+	call := s.calls.begin(ctx, "retrieve")
+	defer s.calls.end(call)
+
+	place, err := s.slots.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer place.release()
+	t := retrieval{s: s, user: user, q: q, call: call, place: place, response: &Response{OperationID: call.id}}
+	t.response.Timings.Queue = ms(time.Since(began))
+	if err := t.run(ctx); err != nil {
+		return nil, err
+	}
+	t.response.Timings.Total = ms(time.Since(began))
+	return t.response, nil
+}
+
+func (t *retrieval) run(ctx context.Context) error {
+	mark := time.Now()
+	vector, err := t.vector(ctx)
+	t.response.Timings.Embed = ms(time.Since(mark))
+	if err != nil {
+		return err
+	}
+	mark = time.Now()
+	err = t.search(ctx, vector)
+	t.response.Timings.Search = ms(time.Since(mark))
+	return err
+}
+
+// vector settles the mode and returns the question's vector, nil for a
+// lexical search.
+func (t *retrieval) vector(ctx context.Context) ([]float32, error) {
+	q, r := &t.q, t.response
+	r.Mode = q.mode
+	if r.Mode == "" {
+		r.Mode = t.s.defaultMode()
+	}
+	switch {
+	case q.embedding != nil:
+		r.Mode = Vector // without a text there is no other half
+		return q.embedding, nil
+	case r.Mode == Lexical:
+		return nil, nil
+	case t.s.embedder.Model() == (Model{}): // a hybrid search, asked for by name
+		r.Mode = Lexical
+		r.Degraded = append(r.Degraded, Degraded{
+			Stage: "embed", Reason: "no_embedder", Message: "this server has no embedder; only the words were searched",
+		})
+		return nil, nil
+	}
+	t.call.enter("embed")
+	v, err := t.embed(ctx)
+	switch {
+	case err == nil:
+		return v, nil
+	case ctx.Err() != nil:
+		return nil, ended(ctx)
+	case r.Mode == Vector:
+		return nil, err
+	}
+	r.Mode = Lexical
+	r.Degraded = append(r.Degraded, degradedBy("embed", err))
+	return nil, nil
+}
+
+// embed has what is left of the deadline less a reserve for the search and
+// the writing of the answer.
+func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		reserve := min(time.Until(deadline)/4, time.Second)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline.Add(-reserve), errEmbedBudget)
+		defer cancel()
+	}
+	vectors, err := stage(ctx, t.place, func() ([][]float32, error) {
+		return t.s.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(vectors) != 1 || len(vectors[0]) != t.s.embedder.Model().Dim {
+		return nil, Errorf(Internal, "the embedder answered %d vectors for one text", len(vectors))
+	}
+	return vectors[0], nil
+}
+
+var errEmbedBudget = errors.New("the embedding stage used up its part of the deadline") //nolint:gochecknoglobals // a sentinel
+
+func degradedBy(stage string, err error) Degraded {
+	d := Degraded{Stage: stage, Reason: string(CodeOf(err))}
+	var e *Error
+	if errors.As(err, &e) {
+		d.Message = e.Msg
+		d.RetryAfterMS = e.RetryAfter.Milliseconds()
+	}
+	return d
+}
+
+func (t *retrieval) search(ctx context.Context, vector []float32) error {
+	t.call.enter("search")
+	query := Query{Vector: vector, Documents: t.q.documents, Limit: depth(t.q.max)}
+	if vector != nil {
+		query.Model = t.s.embedder.Model()
+	}
+	if t.response.Mode != Vector {
+		query.Text = t.q.text
+	}
+	found, err := stage(ctx, t.place, func() (Candidates, error) { return t.s.store.Candidates(ctx, t.user, query) })
+	if err != nil {
+		return err
+	}
+	t.declare(found, query)
+	hits, below := aboveThreshold(fuse(found, t.response.Mode), t.q.threshold)
+	picked, err := stage(ctx, t.place, func() (selection, error) { return t.pick(ctx, hits) })
+	if err != nil {
+		return err
+	}
+	t.response.Chunks, t.response.Tokens, t.response.Truncated = picked.passages, picked.tokens, picked.truncated
+	if len(picked.passages) > 0 {
+		return nil
+	}
+	reason, err := stage(ctx, t.place, func() (EmptyReason, error) {
+		return t.emptyReason(ctx, found, below, picked.truncated)
+	})
+	t.response.EmptyReason = &reason
+	return err
+}
+
+// depth is how many candidates each half gives: enough that a threshold or a
+// passage found by one half only does not leave the answer short.
+func depth(maxChunks int) int { return max(100, 2*maxChunks) }
+
+// declare adds what the caller must know of a search that was not whole.
+func (t *retrieval) declare(found Candidates, q Query) {
+	if found.NoVector > 0 {
+		how := "only their words were searched"
+		if t.response.Mode == Vector {
+			how = "they were not searched"
+		}
+		t.response.Degraded = append(t.response.Degraded, Degraded{
+			Stage: "search", Reason: "no_vectors",
+			Message: fmt.Sprintf("%d of %d passages have no vector of the model %s; %s", found.NoVector, found.Chunks, q.Model.Name, how),
+		})
+	}
+	if found.Note != "" {
+		t.response.Degraded = append(t.response.Degraded, Degraded{Stage: "search", Reason: "query_cut", Message: found.Note})
+	}
+}
+
+func (t *retrieval) emptyReason(ctx context.Context, found Candidates, below, truncated bool) (EmptyReason, error) {
+	switch {
+	case truncated:
+		return OverBudget, nil
+	case below:
+		return BelowThreshold, nil
+	}
+	counts, err := t.s.store.Counts(ctx, t.user, t.q.documents)
+	switch {
+	case err != nil:
+		return "", err
+	case counts[Queued]+counts[Parsing]+counts[Embedding] > 0:
+		return StillIndexing, nil
+	case found.Chunks > 0 || counts[Ready] > 0:
+		return NoMatch, nil
+	}
+	return NoDocuments, nil
+}

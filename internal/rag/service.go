@@ -1,0 +1,174 @@
+package rag
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+	"unicode/utf8"
+)
+
+// Config is what a Service can be told.
+type Config struct {
+	Timeout         time.Duration    // the deadline of a call, and the longest one a caller may ask for. Defaults to 10 s
+	MaxInFlight     int              // calls worked on at the same time. Defaults to 64
+	MaxFileBytes    int64            // the largest upload. Defaults to 64 MiB
+	IngestWorkers   int              // documents worked on side by side. Defaults to 2
+	Lease           time.Duration    // how long a document in work may go without a sign of life. Defaults to 30 s
+	DocumentTimeout time.Duration    // the longest one document may be worked on in one go. Defaults to 30 min
+	CountTokens     func(string) int // the extractor's tokenizer; required
+	Log             *slog.Logger     // Defaults to none
+}
+
+// WithDefaults returns c with its zeros filled in.
+func (c Config) WithDefaults() Config {
+	c.Timeout = orDefault(c.Timeout, 10*time.Second)
+	c.MaxInFlight = orDefault(c.MaxInFlight, 64)
+	c.MaxFileBytes = orDefault(c.MaxFileBytes, 64<<20)
+	c.IngestWorkers = orDefault(c.IngestWorkers, 2)
+	c.Lease = orDefault(c.Lease, 30*time.Second)
+	c.DocumentTimeout = orDefault(c.DocumentTimeout, 30*time.Minute)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.CountTokens == nil:
+		return errors.New("rag.Config: CountTokens is required")
+	case c.Timeout < 0 || c.MaxInFlight < 0 || c.MaxFileBytes < 0 || c.IngestWorkers < 0 || c.Lease < 0 || c.DocumentTimeout < 0:
+		return errors.New("rag.Config: a limit is negative")
+	case c.Timeout < 10*time.Millisecond:
+		return fmt.Errorf("rag.Config: Timeout %v is too short to answer in; the least is 10ms", c.Timeout)
+	case c.Lease < time.Second:
+		return fmt.Errorf("rag.Config: Lease %v is too short to be renewed in time; the least is 1s", c.Lease)
+	case c.DocumentTimeout < c.Lease:
+		return fmt.Errorf("rag.Config: DocumentTimeout %v is shorter than Lease %v", c.DocumentTimeout, c.Lease)
+	}
+	return nil
+}
+
+// Service is what the doors speak to.
+type Service struct {
+	cfg      Config
+	store    Store
+	embedder Embedder
+	extract  Extractor
+	slots    slots
+	calls    calls
+	changes  changes       // documents that moved, for Watch
+	wake     chan struct{} // a document was queued in this process
+}
+
+// New makes a Service. Run must be running for uploads to be worked on.
+func New(cfg Config, store Store, embedder Embedder, x Extractor) (*Service, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Service{
+		cfg: cfg, store: store, embedder: embedder, extract: x,
+		slots: make(slots, cfg.MaxInFlight),
+		wake:  make(chan struct{}, 1),
+	}, nil
+}
+
+// Ready reports whether retrieval can be answered now.
+func (s *Service) Ready(ctx context.Context) error {
+	ctx, cancel := s.deadline(ctx, 0)
+	defer cancel()
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, s.store.Ready(ctx) })
+	return err
+}
+
+func (s *Service) defaultMode() Mode {
+	if s.embedder.Model() == (Model{}) {
+		return Lexical
+	}
+	return Hybrid
+}
+
+// errDeadline is the cause of a ctx that ended by Weir's own deadline.
+var errDeadline = errors.New("the call's deadline has passed") //nolint:gochecknoglobals // a sentinel
+
+// deadline gives ctx the call's one deadline: what the caller asked for, never
+// more than the server's, never more than ctx already had.
+func (s *Service) deadline(ctx context.Context, asked time.Duration) (context.Context, context.CancelFunc) {
+	d := s.cfg.Timeout
+	if asked > 0 && asked < d {
+		d = asked
+	}
+	return context.WithTimeoutCause(ctx, d, errDeadline)
+}
+
+// await runs f beside the caller and leaves when ctx ends, whatever f does.
+// f must be bound to ctx too: it ends by itself soon after.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	var zero T
+	if err := ctx.Err(); err != nil {
+		return zero, ended(ctx)
+	}
+	done := make(chan outcome, 1) // f never waits for a caller that left
+	go func() {
+		v, err := f()
+		done <- outcome{v, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil && ctx.Err() != nil && CodeOf(o.err) != NotFound {
+			return zero, ended(ctx)
+		}
+		return o.value, o.err
+	case <-ctx.Done():
+		return zero, ended(ctx)
+	}
+}
+
+// ended makes the Error of a ctx that is over: Timeout or Canceled.
+func ended(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return &Error{Code: Canceled, Msg: "the caller left before the answer was ready", Err: ctx.Err()}
+	}
+	return &Error{Code: Timeout, Msg: "no answer was ready by the deadline", Err: context.Cause(ctx)}
+}
+
+func checkUser(u User) error {
+	switch {
+	case u == "":
+		return FieldErrorf("user", "must not be empty")
+	case len(u) > MaxUserBytes:
+		return FieldErrorf("user", "is %d bytes long; the limit is %d", len(u), MaxUserBytes)
+	case !utf8.ValidString(string(u)):
+		return FieldErrorf("user", "is not valid UTF-8")
+	}
+	return nil
+}
+
+// newID returns a random UUID (RFC 9562, version 4).
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, says crypto/rand
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func ms(d time.Duration) float64 {
+	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
