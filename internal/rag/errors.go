@@ -53,7 +53,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Errorf makes an Error of a code; a %w in format becomes its cause's text
 // and its Err.
 func Errorf(code Code, format string, args ...any) *Error {
-	err := fmt.Errorf(format, args...) //nolint:err113 // this is the constructor
+	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Msg: err.Error(), Err: errors.Unwrap(err)}
 }
 
@@ -83,4 +83,4 @@ func CodeOf(err error) Code {
 // ErrLeaseLost is returned by a Queue operation whose job is no longer the
 // caller's: its lease ran out, or the document was cancelled or deleted. The
 // caller drops the job; nothing it did after the loss took effect.
-var ErrLeaseLost = errors.New("the lease on the document is lost") //nolint:gochecknoglobals // a sentinel
+var ErrLeaseLost = errors.New("the lease on the document is lost")

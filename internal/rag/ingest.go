@@ -16,9 +16,7 @@ const (
 	extractPhase    = "extract"
 )
 
-var (
-	errDocumentTime = errors.New("the document's time limit has passed") //nolint:gochecknoglobals // a sentinel
-)
+var errDocumentTime = errors.New("the document's time limit has passed")
 
 // Run works on queued documents, IngestWorkers at a time, until ctx ends; it
 // returns when every worker has given its document back. It shares no slot

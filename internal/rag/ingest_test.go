@@ -27,9 +27,9 @@ func TestADocumentIsReadEmbeddedAndPublished(t *testing.T) {
 		q := newQueue("one\ntwo\nthree")
 		var sent []string
 		e := &fakeEmbedder{batch: 2}
-		e.embed = func(_ context.Context, texts []string) ([][]float32, error) {
+		e.embed = func(ctx context.Context, texts []string) ([][]float32, error) {
 			sent = append(sent, texts...)
-			return (&fakeEmbedder{}).Embed(t.Context(), "u", ForIngest, texts)
+			return (&fakeEmbedder{}).Embed(ctx, "u", ForIngest, texts)
 		}
 		ingest(t, q, e, fakeExtractor(byLine))
 		if q.outcome != "ready" || !slices.Equal(sent, []string{"one", "two", "three"}) || len(q.vectors) != 3 {
@@ -55,9 +55,9 @@ func TestAResumedDocumentSendsOnlyWhatIsMissing(t *testing.T) {
 		q.staged, _ = byLine(t.Context(), []byte("one\ntwo\nthree"))
 		q.vectors[1] = []float32{0, 1}
 		var sent []string
-		e := &fakeEmbedder{batch: 8, embed: func(_ context.Context, texts []string) ([][]float32, error) {
+		e := &fakeEmbedder{batch: 8, embed: func(ctx context.Context, texts []string) ([][]float32, error) {
 			sent = append(sent, texts...)
-			return (&fakeEmbedder{}).Embed(t.Context(), "u", ForIngest, texts)
+			return (&fakeEmbedder{}).Embed(ctx, "u", ForIngest, texts)
 		}}
 		x := fakeExtractor(func(context.Context, []byte) ([]Chunk, error) { t.Error("read again"); return nil, nil })
 		ingest(t, q, e, x)

@@ -121,7 +121,7 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 	return vectors[0], nil
 }
 
-var errEmbedBudget = errors.New("the embedding stage used up its part of the deadline") //nolint:gochecknoglobals // a sentinel
+var errEmbedBudget = errors.New("the embedding stage used up its part of the deadline")
 
 func degradedBy(stage string, err error) Degraded {
 	d := Degraded{Stage: stage, Reason: string(CodeOf(err))}

@@ -93,7 +93,7 @@ func (s *Service) defaultMode() Mode {
 }
 
 // errDeadline is the cause of a ctx that ended by Weir's own deadline.
-var errDeadline = errors.New("the call's deadline has passed") //nolint:gochecknoglobals // a sentinel
+var errDeadline = errors.New("the call's deadline has passed")
 
 // deadline gives ctx the call's one deadline: what the caller asked for, never
 // more than the server's, never more than ctx already had.
