@@ -348,3 +348,24 @@ func TestCallsInFlightAreBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestAPanicOfADependencyIsAnErrorOfItsCallAlone(t *testing.T) {
+	store := book(1, nil, nil)
+	store.candidates = func(context.Context, User, Query) (Candidates, error) { panic("a bug") }
+	s := newService(t, Config{MaxInFlight: 1}, store, &fakeEmbedder{none: true}, nil)
+	for range 2 { // the second finds the place free again
+		_, err := s.Retrieve(t.Context(), "u", Request{Query: "q"})
+		if CodeOf(err) != Internal || !strings.Contains(err.Error(), "a bug") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestADoorNamesItsOperation(t *testing.T) {
+	s := newService(t, Config{}, book(1, nil, nil), &fakeEmbedder{none: true}, nil)
+	ctx, id := WithOperation(t.Context())
+	got, err := s.Retrieve(ctx, "u", Request{Query: "q"})
+	if err != nil || got.OperationID != id {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 	"unicode/utf8"
 )
@@ -106,7 +107,8 @@ func (s *Service) deadline(ctx context.Context, asked time.Duration) (context.Co
 }
 
 // await runs f beside the caller and leaves when ctx ends, whatever f does.
-// f must be bound to ctx too: it ends by itself soon after.
+// f must be bound to ctx too: it ends by itself soon after. A panic of f is an
+// Internal error of this call, not the end of everybody's.
 func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type outcome struct {
 		value T
@@ -118,8 +120,14 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 	done := make(chan outcome, 1) // f never waits for a caller that left
 	go func() {
-		v, err := f()
-		done <- outcome{v, err}
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				o.err = &Error{Code: Internal, Msg: "an internal error", Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack())}
+			}
+			done <- o
+		}()
+		o.value, o.err = f()
 	}()
 	select {
 	case o := <-done:
@@ -150,6 +158,23 @@ func checkUser(u User) error {
 		return FieldErrorf("user", "is not valid UTF-8")
 	}
 	return nil
+}
+
+type operationKey struct{}
+
+// WithOperation gives the call made with ctx its operation id, a new random
+// UUID, so that a door and Service speak of it by the same name. Without it
+// Service makes one.
+func WithOperation(ctx context.Context) (with context.Context, id string) {
+	id = newID()
+	return context.WithValue(ctx, operationKey{}, id), id
+}
+
+func operationOf(ctx context.Context) string {
+	if id, ok := ctx.Value(operationKey{}).(string); ok {
+		return id
+	}
+	return newID()
 }
 
 // newID returns a random UUID (RFC 9562, version 4).

@@ -75,7 +75,7 @@ func (c *call) enter(stage string) {
 }
 
 func (cs *calls) begin(ctx context.Context, operation string) *call {
-	c := &call{id: newID(), operation: operation, began: time.Now(), stage: "queue"}
+	c := &call{id: operationOf(ctx), operation: operation, began: time.Now(), stage: "queue"}
 	c.deadline, _ = ctx.Deadline()
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

@@ -1,0 +1,32 @@
+// Package httpapi is the HTTP door: the way in over the network to
+// [rag.Service], and the Client that speaks to it.
+//
+// # Goals
+//
+//   - No request holds anything for longer than its bound: headers, body, the
+//     work and the writing each have a deadline of their own, and each kind of
+//     request has a lane that bounds how many there are.
+//   - Every error is a problem (RFC 9457) made in one place from one table,
+//     with an id that is also in the log.
+//   - A caller that leaves is noticed, and work for it stops.
+//
+// # Design
+//
+// A handler reads its request and returns a reply or an error; the exchange
+// around it (exchange.go) writes, logs and maps. So no handler can forget a
+// deadline or a header, and Service has given back its slot before the first
+// byte of an answer is written: a slow reader costs a connection, never a
+// slot.
+//
+// net/http notices that a client left only once the request's body was read to
+// its end. Hence body.go: every handler that works has read all of it before.
+//
+// /healthz, /readyz and /v1/status take no place in any lane, so they answer
+// when everything else is full.
+//
+// # Who may call
+//
+// There is no authentication yet: a caller says which user it is. The server
+// therefore listens on loopback only, and guard.go keeps out the one stranger
+// who can still reach it there, a web page open in the user's browser.
+package httpapi

@@ -1,0 +1,153 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/internal/rag"
+)
+
+// door is the handler of all paths.
+type door struct {
+	cfg      Config
+	svc      *rag.Service
+	mux      *http.ServeMux
+	nowhere  route
+	started  time.Time
+	logKey   [16]byte // of this process alone, so that users in its log cannot be guessed back
+	requests lane
+	uploads  lane
+	streams  lane
+	draining chan struct{} // closed when the server is about to stop
+	drain    func()        // closes it, once
+}
+
+// New makes the handler. A negative limit in cfg panics; see Listen for the
+// server around it.
+func New(cfg Config, svc *rag.Service) http.Handler { return newDoor(cfg, svc) }
+
+func newDoor(cfg Config, svc *rag.Service) *door {
+	cfg = cfg.WithDefaults()
+	if err := cfg.validate(); err != nil {
+		panic(err)
+	}
+	d := &door{
+		cfg: cfg, svc: svc, mux: http.NewServeMux(), started: time.Now(),
+		requests: newLane("requests", cfg.MaxRequests),
+		uploads:  newLane("uploads", cfg.MaxUploads),
+		streams:  newLane("event streams", cfg.MaxStreams),
+		draining: make(chan struct{}),
+	}
+	d.drain = sync.OnceFunc(func() { close(d.draining) })
+	_, _ = rand.Read(d.logKey[:]) // never fails, says crypto/rand
+	d.nowhere = route{path: "(none)", body: unread, handle: func(_ context.Context, x *exchange) (reply, error) {
+		return reply{}, rag.Errorf(rag.NotFound, "there is nothing at %s", shorten(x.r.URL.Path))
+	}}
+	d.register()
+	return d
+}
+
+// route is one method of one path.
+type route struct {
+	method string
+	path   string
+	query  []string // the query parameters it knows
+	body   bodyKind
+	lane   laneKind
+	quiet  bool // asked for every few seconds by machines: logged as debug
+	stream bool // the answer goes on for long: there is no HEAD of it
+	public bool // tells nothing and changes nothing: anybody may ask
+	handle func(context.Context, *exchange) (reply, error)
+}
+
+// laneKind says whether a request takes a place among all requests.
+type laneKind int
+
+const (
+	takesPlace laneKind = iota
+	noPlace             // answers when all places are taken, or has a lane of its own
+)
+
+func (d *door) routes() []route {
+	return []route{
+		{method: "GET", path: "/healthz", handle: d.healthz, lane: noPlace, quiet: true, public: true},
+		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true},
+		{method: "GET", path: "/v1/status", handle: d.status, lane: noPlace, quiet: true},
+		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody},
+		{method: "POST", path: "/v1/documents", handle: d.upload, body: uploadBody, query: []string{"wait", "replace"}},
+		{method: "GET", path: "/v1/documents", handle: d.list, query: []string{"cursor", "limit", "status", "filename"}},
+		{method: "GET", path: "/v1/documents/{id}", handle: d.document},
+		{method: "DELETE", path: "/v1/documents/{id}", handle: d.remove},
+		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
+		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
+	}
+}
+
+func (d *door) register() {
+	allow := map[string][]string{}
+	for _, rt := range d.routes() {
+		d.mux.Handle(rt.method+" "+rt.path, d.endpoint(rt))
+		allow[rt.path] = append(allow[rt.path], rt.method)
+		if rt.stream {
+			d.mux.Handle("HEAD "+rt.path, d.endpoint(wrongMethod(rt.path, []string{rt.method})))
+		} else if rt.method == http.MethodGet { // the mux gives HEAD to it too
+			allow[rt.path] = append(allow[rt.path], http.MethodHead)
+		}
+	}
+	for p, methods := range allow {
+		slices.Sort(methods)
+		d.mux.Handle(p, d.endpoint(wrongMethod(p, methods)))
+	}
+	d.mux.Handle("/", d.endpoint(d.nowhere))
+}
+
+func wrongMethod(p string, allowed []string) route {
+	return route{path: p, body: unread, handle: func(_ context.Context, x *exchange) (reply, error) {
+		return reply{}, &methodError{method: shorten(x.r.Method), path: p, allow: strings.Join(allowed, ", ")}
+	}}
+}
+
+func (d *door) endpoint(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.serve(w, r, rt) })
+}
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p := r.URL.Path; p == "" || path.Clean(p) != p { // the mux would answer by itself, with a redirect
+		d.serve(w, r, d.nowhere)
+		return
+	}
+	d.mux.ServeHTTP(w, r)
+}
+
+// untilDrain ends the ctx it returns when the server is about to stop, with
+// cause errStopped.
+func (d *door) untilDrain(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-d.draining:
+			cancel(errStopped)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil); <-ended }
+}
+
+// shorten is s as it may be repeated to a caller.
+func shorten(s string) string {
+	const most = 64
+	s = fmt.Sprintf("%q", s)
+	if len(s) > most {
+		s = s[:most] + `…"`
+	}
+	return s
+}

@@ -1,0 +1,223 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"weir/internal/rag"
+)
+
+// exchange is one request and the answer to it.
+type exchange struct {
+	w         http.ResponseWriter
+	r         *http.Request
+	control   *http.ResponseController
+	operation string // its id, in the answer and in the log
+	user      rag.User
+	query     url.Values
+	body      *watchedBody
+	status    int  // of the answer; 0: not begun
+	told      bool // an error after that was told in the answer, which is whole
+}
+
+// reply is the answer of a handler. A handler that wrote the answer itself
+// returns the zero reply.
+type reply struct {
+	status   int
+	body     any    // written as JSON; nil: no body
+	location string // empty: none
+}
+
+// serve runs one exchange. Whatever happens, something is answered and one
+// line is logged.
+func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
+	began := time.Now()
+	ctx, operation := rag.WithOperation(r.Context())
+	x := &exchange{w: w, r: r, control: http.NewResponseController(w), operation: operation}
+	x.body = &watchedBody{ReadCloser: r.Body}
+	setHeaders(w.Header())
+
+	re, err := d.attempt(ctx, x, rt)
+	var p Problem
+	begun := x.status != 0
+	if err == nil && !begun {
+		err = d.write(x, re)
+	}
+	if err != nil {
+		var headers http.Header
+		p, headers = problemOf(ctx, err, x.operation)
+		if !begun {
+			d.writeProblem(x, p, headers)
+		}
+	}
+	d.log(ctx, x, rt, p, time.Since(began), err)
+	if err != nil && begun && !x.told {
+		panic(http.ErrAbortHandler) // the half-written answer must not look whole
+	}
+}
+
+func setHeaders(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+}
+
+// attempt does all of an exchange but the writing. A panic becomes an error.
+func (d *door) attempt(ctx context.Context, x *exchange, rt route) (re reply, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			re, err = reply{}, &panicError{value: v, stack: debug.Stack()}
+		}
+	}()
+	// Also a request that is refused below has a body on its way, which
+	// net/http reads a part of.
+	x.bound(d.bodyTimeout(rt.body))
+	if !rt.public {
+		if err := d.guard(x.r); err != nil {
+			return reply{}, err
+		}
+	}
+	if rt.lane == takesPlace {
+		leave, err := d.requests.enter(ctx, 0)
+		if err != nil {
+			return reply{}, err
+		}
+		defer leave()
+	}
+	if x.query, err = parseQuery(x.r.URL.RawQuery, rt); err != nil {
+		return reply{}, err
+	}
+	if x.user, err = userOf(x.r.Header); err != nil {
+		return reply{}, err
+	}
+	if rt.body == noBody {
+		if err := x.readNothing(); err != nil {
+			return reply{}, err
+		}
+	}
+	return rt.handle(ctx, x)
+}
+
+// write sends a reply. It returns an error only if nothing was sent yet.
+func (d *door) write(x *exchange, re reply) error {
+	h := x.w.Header()
+	if re.location != "" {
+		h.Set("Location", re.location)
+	}
+	if re.body == nil {
+		x.send(d.cfg.WriteTimeout, re.status, "", nil)
+		return nil
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(re.body); err != nil {
+		return fmt.Errorf("writing the answer as JSON: %w", err)
+	}
+	x.send(d.cfg.WriteTimeout, re.status, "application/json", b.Bytes())
+	return nil
+}
+
+func (d *door) writeProblem(x *exchange, p Problem, headers http.Header) {
+	h := x.w.Header()
+	for name, values := range headers {
+		h[name] = values
+	}
+	if !x.body.ended {
+		// The rest of the body is of no use to anybody; waiting for it would
+		// only hold up the answer.
+		h.Set("Connection", "close")
+	}
+	x.send(d.cfg.WriteTimeout, p.Status, problemType, append(p.json(), '\n'))
+	x.linger()
+}
+
+// send writes an answer under a deadline of its own. That it was not taken is
+// seen in the log's status and nowhere else: there is nobody to tell.
+func (x *exchange) send(timeout time.Duration, status int, contentType string, body []byte) {
+	h := x.w.Header()
+	h.Set(operationHeader, x.operation)
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	x.status = status
+	_ = x.control.SetWriteDeadline(time.Now().Add(timeout)) // fails where there is no connection
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body)
+}
+
+// log writes the one line of an exchange; p is the zero Problem if all went
+// well, and its status can differ from what was sent only in a stream. What the caller sent is not in it:
+// no question, document, name or path, and the user only as a hash that is
+// good within this process's log.
+func (d *door) log(ctx context.Context, x *exchange, rt route, p Problem, took time.Duration, err error) {
+	level := slog.LevelInfo
+	switch {
+	case p.Status == http.StatusInternalServerError:
+		level = slog.LevelError
+	case p.Status >= 500:
+		level = slog.LevelWarn
+	case rt.quiet:
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{
+		slog.String("method", logMethod(x.r.Method)), slog.String("route", rt.path), slog.Int("status", x.status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000),
+		slog.String("operation_id", x.operation),
+	}
+	if x.user != "" {
+		mac := hmac.New(sha256.New, d.logKey[:])
+		mac.Write([]byte(x.user))
+		attrs = append(attrs, slog.String("user", hex.EncodeToString(mac.Sum(nil)[:6])))
+	}
+	if p.Code != "" {
+		attrs = append(attrs, slog.String("code", string(p.Code)))
+	}
+	// The words of a 4xx are about what the caller sent.
+	if p.Status >= 500 {
+		attrs = append(attrs, slog.String("error", err.Error()))
+		var e *rag.Error
+		if errors.As(err, &e) && e.Phase != "" {
+			attrs = append(attrs, slog.String("phase", e.Phase))
+		}
+		var panicked *panicError
+		if errors.As(err, &panicked) {
+			attrs = append(attrs, slog.String("stack", string(panicked.stack)))
+		}
+	}
+	d.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// logMethod is m if it is a method that a route may have: anything else is the
+// caller's own words.
+func logMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	default:
+		return "other"
+	}
+}
+
+// panicError is a panic of a handler.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }

@@ -1,0 +1,62 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"weir/internal/rag"
+)
+
+// readyPatience is how long /readyz waits for the store.
+const readyPatience = 2 * time.Second
+
+type health struct {
+	Status string `json:"status"`
+}
+
+// healthz is GET /healthz: the process lives. It asks nobody.
+func (d *door) healthz(context.Context, *exchange) (reply, error) {
+	return reply{status: http.StatusOK, body: health{"ok"}}, nil
+}
+
+// readyz is GET /readyz: retrieval can be answered now.
+func (d *door) readyz(ctx context.Context, _ *exchange) (reply, error) {
+	if d.isDraining() {
+		return reply{}, rag.Errorf(rag.Unavailable, "the server is stopping")
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyPatience)
+	defer cancel()
+	err := d.svc.Ready(ctx)
+	switch rag.CodeOf(err) { //nolint:exhaustive // the others pass as they are, as Unavailable
+	case "":
+		return reply{status: http.StatusOK, body: health{"ready"}}, nil
+	case rag.Canceled:
+		return reply{}, err
+	case rag.Timeout:
+		return reply{}, &rag.Error{Code: rag.Unavailable, Msg: "the store did not answer in time", Err: err}
+	case rag.Internal:
+		return reply{}, &rag.Error{Code: rag.Unavailable, Msg: "the store cannot serve", Err: err}
+	default:
+		return reply{}, &rag.Error{Code: rag.Unavailable, Msg: callerError(ctx, err, "").Msg, Err: err}
+	}
+}
+
+// status is GET /v1/status.
+func (d *door) status(ctx context.Context, _ *exchange) (reply, error) {
+	return reply{status: http.StatusOK, body: Status{
+		Activity: d.svc.Status(ctx), Version: d.cfg.Version,
+		Started: d.started.UTC(), UptimeMS: time.Since(d.started).Milliseconds(),
+		Requests: d.requests.look(), Uploads: d.uploads.look(), Streams: d.streams.look(),
+		Draining: d.isDraining(),
+	}}, nil
+}
+
+func (d *door) isDraining() bool {
+	select {
+	case <-d.draining:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,161 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"weir/internal/rag"
+)
+
+// readJSON reads a body of at most most bytes into v; see decodeStrict.
+func (x *exchange) readJSON(most int64, v any) error {
+	if !isJSON(x.r.Header) {
+		return unsupported(x.r.Header, "application/json")
+	}
+	body, err := x.readAll(most)
+	if err != nil {
+		return err
+	}
+	return decodeStrict(body, v)
+}
+
+func isJSON(h http.Header) bool {
+	m, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset := params["charset"]
+	return err == nil && m == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
+}
+
+// decodeStrict decodes one JSON object into the struct v points to, whose
+// fields are scalars and lists of scalars. What encoding/json would let pass
+// in silence is an Invalid error here: unknown fields, a field given twice or
+// in other case, anything after the object, and bytes that are not UTF-8.
+func decodeStrict(body []byte, v any) error {
+	if !utf8.Valid(body) {
+		return rag.Errorf(rag.Invalid, "the body is not valid UTF-8")
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return rag.Errorf(rag.Invalid, "the body is empty; a JSON object is wanted")
+	}
+	if !json.Valid(body) {
+		return syntaxError(json.Unmarshal(body, new(json.RawMessage)))
+	}
+	if err := checkFields(body, fieldNames(v)); err != nil {
+		return err
+	}
+	err := json.Unmarshal(body, v)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong):
+		return rag.FieldErrorf(wrong.Field, "must be %s, not a %s", kindName(wrong.Type), wrong.Value)
+	case err != nil:
+		return &rag.Error{Code: rag.Invalid, Msg: "the body cannot be decoded", Err: err}
+	}
+	return nil
+}
+
+func syntaxError(err error) error {
+	var s *json.SyntaxError
+	if errors.As(err, &s) {
+		return &rag.Error{Code: rag.Invalid, Msg: fmt.Sprintf("the body is not valid JSON: %s at byte %d", s.Error(), s.Offset), Err: err}
+	}
+	return &rag.Error{Code: rag.Invalid, Msg: "the body is not valid JSON", Err: err}
+}
+
+// checkFields looks at the names in a valid JSON text.
+func checkFields(body []byte, known []string) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	t, err := dec.Token()
+	if err != nil {
+		return syntaxError(err)
+	}
+	if t != json.Delim('{') {
+		return rag.Errorf(rag.Invalid, "the body must be a JSON object")
+	}
+	var seen []string
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return syntaxError(err)
+		}
+		name, _ := t.(string) // a key is one, in valid JSON
+		switch {
+		case !slices.Contains(known, name):
+			return unknownField(name, "field", known)
+		case slices.Contains(seen, name):
+			return rag.FieldErrorf(name, "is there twice")
+		}
+		seen = append(seen, name)
+		if err := checkFlat(dec, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFlat reads one value: a scalar, or a list of scalars. So depth needs no
+// limit.
+func checkFlat(dec *json.Decoder, name string) error {
+	for depth := 0; ; {
+		t, err := dec.Token()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return syntaxError(err)
+		}
+		switch t {
+		case json.Delim('{'):
+			return rag.FieldErrorf(name, "must not hold an object")
+		case json.Delim('['):
+			if depth++; depth > 1 {
+				return rag.FieldErrorf(name, "must not hold a list in a list")
+			}
+		case json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
+}
+
+// fieldNames are the JSON names of the struct v points to.
+func fieldNames(v any) []string {
+	t := reflect.TypeOf(v).Elem()
+	var names []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+// kindName is a Go type in the words of JSON.
+func kindName(t reflect.Type) string {
+	switch t.Kind() { //nolint:exhaustive // the kinds that requests have
+	case reflect.String:
+		return "a string"
+	case reflect.Int, reflect.Int64:
+		return "a whole number in range"
+	case reflect.Float32, reflect.Float64:
+		return "a number in range"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Pointer:
+		return kindName(t.Elem())
+	default:
+		return "something else"
+	}
+}

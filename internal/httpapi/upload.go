@@ -1,0 +1,196 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"unicode/utf8"
+
+	"weir/internal/rag"
+)
+
+// upload is POST /v1/documents. Without wait: 202, or 200 when the content was
+// there already. With wait: 201 (or 200) once the document is searchable, 202
+// when the call's deadline came first, and if the document failed, the problem
+// that it failed with.
+func (d *door) upload(ctx context.Context, x *exchange) (reply, error) {
+	wait, err := x.flag("wait")
+	if err != nil {
+		return reply{}, err
+	}
+	replace, err := x.flag("replace")
+	if err != nil {
+		return reply{}, err
+	}
+	n, leave, err := d.receive(ctx, x)
+	if err != nil {
+		return reply{}, err
+	}
+	n.Replace = replace
+	// One deadline for storing and waiting, from when all was received.
+	bound, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
+	defer cancel()
+	doc, created, err := d.svc.Upload(bound, x.user, n)
+	n.Content = nil // free while waiting
+	leave()
+	if err != nil {
+		return reply{}, err
+	}
+	accepted := reply{status: http.StatusAccepted, body: doc, location: locationOf(doc)}
+	if !created {
+		accepted.status = http.StatusOK
+	}
+	if !wait {
+		return accepted, nil
+	}
+	return d.awaitDocument(bound, x, doc, created)
+}
+
+// receive reads the upload. leave gives back its place in the lane, which is
+// held until the content is stored.
+func (d *door) receive(ctx context.Context, x *exchange) (n rag.NewDocument, leave func(), err error) {
+	read := d.readForm
+	switch {
+	case isJSON(x.r.Header):
+		read = d.readText
+	case mediaType(x.r.Header) == "multipart/form-data":
+	default:
+		return n, nil, unsupported(x.r.Header, "multipart/form-data with a file, or application/json")
+	}
+	leave, err = d.uploads.enter(ctx, d.cfg.Timeout/2)
+	if err != nil {
+		return n, nil, err
+	}
+	x.bound(d.cfg.UploadTimeout)
+	if n, err = read(x); err != nil {
+		leave()
+	}
+	return n, leave, err
+}
+
+// readText reads {"filename", "text"}.
+func (d *door) readText(x *exchange) (rag.NewDocument, error) {
+	var t textDocument
+	if err := x.readJSON(d.cfg.MaxFileBytes+formExtra, &t); err != nil {
+		return rag.NewDocument{}, err
+	}
+	if t.Text == "" {
+		return rag.NewDocument{}, rag.FieldErrorf("text", "must not be empty")
+	}
+	return rag.NewDocument{Filename: t.Filename, Content: []byte(t.Text)}, nil
+}
+
+// readForm reads a form of one part, the file.
+func (d *door) readForm(x *exchange) (n rag.NewDocument, err error) {
+	_, params, err := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+	if err != nil || params["boundary"] == "" {
+		return n, unsupported(x.r.Header, "multipart/form-data with a boundary")
+	}
+	if err := x.limit(d.cfg.MaxFileBytes + formExtra); err != nil {
+		if rag.CodeOf(err) == rag.TooLarge {
+			return n, d.fileTooLarge()
+		}
+		return n, err
+	}
+	form := multipart.NewReader(x.body, params["boundary"])
+	for found := false; ; found = true {
+		part, err := form.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF) && !found:
+			return n, rag.FieldErrorf("file", "is missing; send the document as the form's part named file")
+		case errors.Is(err, io.EOF):
+			return n, x.finish()
+		case err != nil:
+			return n, d.formError(x, err)
+		case part.FormName() != "file":
+			return n, unknownField(part.FormName(), "part", []string{"file"})
+		case found:
+			return n, rag.FieldErrorf("file", "is there more than once; one call takes one document")
+		}
+		if n.Filename, err = filenameOf(part); err != nil {
+			return n, err
+		}
+		var b bytes.Buffer
+		if size := x.r.ContentLength; size > 0 {
+			b.Grow(int(min(size, d.cfg.MaxFileBytes)) + bytes.MinRead)
+		}
+		size, err := io.Copy(&b, io.LimitReader(part, d.cfg.MaxFileBytes+1))
+		switch {
+		case err != nil:
+			return n, d.formError(x, err)
+		case size > d.cfg.MaxFileBytes:
+			return n, d.fileTooLarge()
+		}
+		n.Content = b.Bytes()
+	}
+}
+
+func (d *door) formError(x *exchange, err error) error {
+	err = x.readError(err)
+	if rag.CodeOf(err) == rag.TooLarge {
+		return d.fileTooLarge()
+	}
+	return err
+}
+
+func (d *door) fileTooLarge() error {
+	e := rag.Errorf(rag.TooLarge, "the file is longer than %d bytes, the limit for one document", d.cfg.MaxFileBytes)
+	e.Field = "file"
+	return e
+}
+
+// filenameOf reads the name as it was sent. It is a label, never a path on
+// this machine, so folders in it stay: they tell two documents apart.
+func filenameOf(part *multipart.Part) (string, error) {
+	_, params, err := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+	name := params["filename"]
+	switch {
+	case err != nil || name == "":
+		return "", rag.FieldErrorf("file", "has no filename; send it as a file (curl: -F file=@name)")
+	case !utf8.ValidString(name):
+		return "", rag.FieldErrorf("filename", "is not valid UTF-8")
+	}
+	return name, nil
+}
+
+// awaitDocument answers when the document is in a final status, or when ctx,
+// the call's deadline, passes, or the server is about to stop, or too many wait
+// already. The upload was accepted in any case, and 202 says so.
+func (d *door) awaitDocument(ctx context.Context, x *exchange, doc rag.Document, created bool) (reply, error) {
+	accepted := reply{status: http.StatusAccepted, body: doc, location: locationOf(doc)}
+	if !doc.Status.Final() {
+		leave, err := d.streams.enter(ctx, 0)
+		if err != nil {
+			return accepted, nil //nolint:nilerr // see above
+		}
+		defer leave()
+		waiting, end := d.untilDrain(ctx)
+		defer end()
+		err = d.svc.Watch(waiting, x.user, doc.ID, func(now rag.Document) error { doc = now; return nil })
+		accepted.body = doc
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+			return reply{}, ctx.Err()
+		case rag.CodeOf(err) == rag.NotFound:
+			return reply{}, rag.Errorf(rag.NotFound, "the document was deleted while this call waited for it")
+		case err != nil:
+			return accepted, nil //nolint:nilerr // see above
+		}
+	}
+	switch {
+	case doc.Status == rag.Failed && doc.Error != nil:
+		return reply{}, &documentError{doc: doc, err: &rag.Error{Code: doc.Error.Code, Msg: doc.Error.Message}}
+	case doc.Status == rag.Failed:
+		return reply{}, &documentError{doc: doc, err: rag.Errorf(rag.Internal, "the document failed for a reason that was not kept")}
+	case doc.Status == rag.Cancelled:
+		return reply{}, &documentError{doc: doc, err: rag.Errorf(rag.Conflict, "the document was canceled while this call waited for it")}
+	case created:
+		return reply{status: http.StatusCreated, body: doc, location: locationOf(doc)}, nil
+	default:
+		return reply{status: http.StatusOK, body: doc, location: locationOf(doc)}, nil
+	}
+}

@@ -1,0 +1,82 @@
+package httpapi
+
+import (
+	"time"
+
+	"weir/internal/rag"
+)
+
+// DocumentList is the answer of GET /v1/documents.
+type DocumentList struct {
+	Documents  []rag.Document `json:"documents"`   // newest first
+	NextCursor string         `json:"next_cursor"` // "" on the last page
+}
+
+// Status is the answer of GET /v1/status.
+type Status struct {
+	rag.Activity
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started_at"`
+	UptimeMS int64     `json:"uptime_ms"`
+	Requests Lane      `json:"requests"` // under way at the door, health and status apart
+	Uploads  Lane      `json:"uploads"`  // being received
+	Streams  Lane      `json:"streams"`  // open: events and wait=true
+	Draining bool      `json:"draining"` // the server is about to stop
+}
+
+// Lane is how many there are of something, and the most there may be.
+type Lane struct {
+	Now int `json:"now"`
+	Max int `json:"max"`
+}
+
+// textDocument is the JSON body of POST /v1/documents.
+type textDocument struct {
+	Filename string `json:"filename"`
+	Text     string `json:"text"`
+}
+
+// Problem is the body of every error (RFC 9457, application/problem+json).
+type Problem struct {
+	Type         string        `json:"type"` // about:blank: Code says all there is to know
+	Title        string        `json:"title"`
+	Status       int           `json:"status"`
+	Detail       string        `json:"detail"`
+	Code         rag.Code      `json:"code"`
+	Field        string        `json:"field,omitempty"`
+	RetryAfterMS int64         `json:"retry_after_ms,omitempty"`
+	OperationID  string        `json:"operation_id"`
+	Document     *rag.Document `json:"document,omitempty"` // of an upload with wait=true that failed
+}
+
+// err is the Problem as an error, for a Client's caller.
+func (p Problem) err() error {
+	return &rag.Error{
+		Code: p.Code, Msg: p.Detail, Field: p.Field,
+		RetryAfter: time.Duration(p.RetryAfterMS) * time.Millisecond,
+	}
+}
+
+// Event is one event of GET /v1/documents/{id}/events, by name and data.
+const (
+	eventProgress = "progress" // data: the document, not yet in a final status
+	eventDone     = "done"     // data: the document in its final status; the last event
+	eventError    = "error"    // data: a Problem; the last event
+)
+
+// heartbeat is how often a stream says that it is alive.
+const heartbeat = 15 * time.Second
+
+const (
+	userHeader      = "X-User-ID"
+	operationHeader = "X-Operation-Id"
+	defaultUser     = rag.User("default")
+)
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
