@@ -1,0 +1,232 @@
+package embed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+
+	"weir/internal/openai"
+	"weir/internal/rag"
+)
+
+// Client makes attempts at one provider. It is safe for concurrent use; it
+// starts no goroutines but those of its connections, and neither retries nor
+// bounds how many attempts there are (its connections are bounded).
+type Client struct {
+	cfg      Config
+	endpoint string
+	wantDim  bool // ask for cfg.Dimensions
+	http     *http.Client
+	wire     wire
+}
+
+const (
+	maxErrorBytes = 16 << 10        // read of an answer that is an error
+	maxDrain      = 4 << 10         // read further, so that the connection can be used again
+	errorBodyWait = 1 * time.Second // for the words of an error, when its status is already known
+)
+
+// NewClient checks cfg.
+func NewClient(cfg Config) (*Client, error) {
+	return newClient(cfg, nil)
+}
+
+// newClient takes the place of the network, in tests; nil for the network.
+func newClient(cfg Config, rt http.RoundTripper) (*Client, error) {
+	asked := cfg.Dimensions
+	cfg = cfg.WithDefaults()
+	endpoint, err := cfg.validate()
+	if err != nil {
+		return nil, err
+	}
+	if rt == nil {
+		rt = newTransport(cfg)
+	}
+	return &Client{
+		cfg: cfg, endpoint: endpoint,
+		wantDim: asked != 0 && takesDimensions(cfg.Model, cfg.Dimensions),
+		http: &http.Client{
+			Transport:     rt,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}, nil
+}
+
+// Model returns what the vectors are of.
+func (c *Client) Model() rag.Model { return rag.Model{Name: c.cfg.Model, Dim: c.cfg.Dimensions} }
+
+// Close closes the connections that are not in use; the others follow when
+// their attempts end.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Attempt asks once for the vectors of texts, within AttemptTimeout and ctx,
+// and returns one Outcome for each text, or a Fault. at shows where it stands.
+//
+// As long as it is not known which optional members the provider bears, a
+// refusal is followed by the same request without them, in the same attempt.
+func (c *Client) Attempt(ctx context.Context, texts []string, at *Tracker) ([]Outcome, *Fault) {
+	attempt, cancel := context.WithTimeoutCause(ctx, c.cfg.AttemptTimeout, errAttempt)
+	defer cancel()
+	first := c.wire.options(c.wantDim)
+	for sent := first; ; {
+		data, refusal, fault := c.post(ctx, attempt, texts, sent, at)
+		if fault == nil {
+			c.wire.learn(first, sent)
+			at.set(Check)
+			out, fault := check(data, len(texts), c.cfg.Dimensions)
+			if fault != nil && errors.Is(fault.Err, errLength) && c.wantDim && !sent.dimensions {
+				fault.Msg += ", and cannot be asked for another number"
+			}
+			return out, fault
+		}
+		if refusal == nil || !blamesOptions(refusal, fault) {
+			return nil, fault
+		}
+		simpler, ok := c.wire.simpler(sent, refusal)
+		if !ok {
+			return nil, fault
+		}
+		sent = simpler
+	}
+}
+
+// post makes one request. refusal is the answer, when it is an error.
+func (c *Client) post(ctx, attempt context.Context, texts []string, o options, at *Tracker) (
+	data []openai.Embedding, refusal *openai.Error, fault *Fault,
+) {
+	attempt, cancel := context.WithCancel(attempt)
+	defer cancel()
+	at.set(Queue)
+	req, err := c.request(httptrace.WithClientTrace(attempt, at.trace()), texts, o)
+	if err != nil {
+		f := newFault(Queue, err, "cannot be asked")
+		f.Code = rag.Internal
+		return nil, nil, f
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, nil, broken(ctx, attempt, at.Phase(), err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // nothing is left to be said
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		body := readError(resp.Body, cancel)
+		if ctx.Err() != nil {
+			return nil, nil, &Fault{Error: ended(ctx, Body, nil)}
+		}
+		refusal = openai.ParseError(resp.StatusCode, body)
+		return nil, refusal, c.refused(refusal, resp.Header, texts, Headers)
+	}
+	at.set(Body)
+	body, fault := c.read(ctx, attempt, resp)
+	if fault != nil {
+		return nil, nil, fault
+	}
+	at.set(Decode)
+	return c.decode(body, resp.Header, texts)
+}
+
+func (c *Client) request(ctx context.Context, texts []string, o options) (*http.Request, error) {
+	ask := openai.EmbeddingsRequest{Model: c.cfg.Model, Input: texts}
+	if o.base64 {
+		ask.Encoding = openai.Base64
+	}
+	if o.dimensions {
+		ask.Dimensions = c.cfg.Dimensions
+	}
+	body, err := ask.Encode()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("the request cannot be made") // err repeats the address
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	if c.cfg.APIKey != "" {
+		req.Header.Set("Authorization", "Bearer "+c.cfg.APIKey)
+	}
+	// Sent nowhere, it tells the transport that this POST may be made again
+	// when a kept connection turns out to be closed. Asking twice for a vector
+	// does no harm.
+	req.Header["X-Idempotency-Key"] = []string{}
+	return req, nil
+}
+
+// readError reads what an answer that is an error has to say, and a little
+// more so that the connection can be kept. A peer that stalls here is cut off:
+// its status says enough.
+func readError(body io.Reader, cancel func()) []byte {
+	cut := time.AfterFunc(errorBodyWait, cancel)
+	defer cut.Stop()
+	var b bytes.Buffer
+	_, err := b.ReadFrom(io.LimitReader(body, maxErrorBytes))
+	if err == nil {
+		_, _ = io.CopyN(io.Discard, body, maxDrain)
+	}
+	return b.Bytes()
+}
+
+// read reads the whole answer, up to its bound.
+func (c *Client) read(ctx, attempt context.Context, resp *http.Response) ([]byte, *Fault) {
+	limit := int64(c.cfg.MaxResponseBytes)
+	var b bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= 1<<20 { // a claim is believed up to a MiB
+		b.Grow(int(n) + bytes.MinRead)
+	}
+	n, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil:
+		return nil, broken(ctx, attempt, Body, err)
+	case n > limit:
+		return nil, newFault(Body, nil, "sent an answer of more than %d bytes", limit)
+	default:
+		return b.Bytes(), nil
+	}
+}
+
+func (c *Client) decode(body []byte, h http.Header, texts []string) ([]openai.Embedding, *openai.Error, *Fault) {
+	// One item too many is let through, for check to say what is wrong.
+	answer, err := openai.DecodeEmbeddings(body, openai.Limits{Items: len(texts) + 1, Values: maxDim})
+	var refusal *openai.Error
+	switch {
+	case errors.As(err, &refusal):
+		return nil, refusal, c.refused(refusal, h, texts, Check)
+	case errors.Is(err, openai.ErrTooMany):
+		f := newFault(Check, err, "sent more vectors than were asked for")
+		f.Retry = true
+		return nil, nil, f
+	case err != nil:
+		kind := clean(h.Get("Content-Type"), c.cfg.APIKey, nil)
+		f := newFault(Decode, err, "sent an answer that cannot be read (%.80s)", or(kind, "no content type"))
+		f.Retry = true
+		return nil, nil, f
+	default:
+		return answer.Data, nil, nil
+	}
+}
+
+func (c *Client) refused(e *openai.Error, h http.Header, texts []string, p Phase) *Fault {
+	msg := clean(e.Message, c.cfg.APIKey, texts)
+	cause := &answered{
+		status: e.Status, typ: clean(e.Type, c.cfg.APIKey, texts), code: clean(e.Code, c.cfg.APIKey, texts),
+		id: clean(h.Get("X-Request-Id"), c.cfg.APIKey, nil),
+	}
+	f := c.judge(e, cause, msg)
+	if after := retryAfter(h, time.Now()); f.Retry || isBusy(e.Status) {
+		f.RetryAfter = after
+	}
+	f.Phase = p.String()
+	if p == Check && e.Status == 0 {
+		f.Msg = "the embedding provider answered with an error under status 200"
+		if msg != "" {
+			f.Msg += ": " + msg
+		}
+	}
+	return f
+}

@@ -1,0 +1,208 @@
+package embed
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config says which provider to ask, for what, and within which bounds. A zero
+// means the default, never "unlimited".
+type Config struct {
+	// BaseURL is the address before /embeddings, http or https, without user
+	// and password. A query, such as an API version, is kept. Defaults to
+	// https://api.openai.com/v1.
+	BaseURL string
+	// APIKey is sent as a bearer token. Defaults to none.
+	APIKey string
+	// Model is the provider's name for the model. Defaults to
+	// text-embedding-3-small.
+	Model string
+	// Dimensions is how many values a vector has. It is sent to the provider
+	// only when it is set and not the known model's own number; whatever is
+	// answered must have it. Defaults to the model's own number where that is
+	// known, else to 1536.
+	Dimensions int
+
+	// MaxBatch is how many texts one request carries at most. Defaults to 64.
+	// A provider that bears fewer is found out and sent fewer.
+	MaxBatch int
+	// MaxBatchBytes is how many bytes of text one request carries at most. A
+	// token is never less than a byte, so this bounds the tokens too. Defaults
+	// to 256 KiB, which stays below the 300,000 tokens that OpenAI allows.
+	MaxBatchBytes int
+	// MaxTextBytes is the longest text that is sent; a longer one is Invalid
+	// without asking. It is a guard: the model's limit in tokens is for the
+	// caller to keep. Defaults to 128 KiB.
+	MaxTextBytes int
+	// MaxConcurrent is how many attempts, and connections, there are at a
+	// time, over all callers. Defaults to 8.
+	MaxConcurrent int
+
+	// MaxAttempts is how often a batch is tried at most. Defaults to 3.
+	MaxAttempts int
+	// Backoff is the longest wait before the second try; it doubles with each
+	// further one, and half of it is chance. Defaults to 250 ms.
+	Backoff time.Duration
+	// MaxBackoff is the longest wait before any try. Where the provider asks
+	// for more, the error says so and the caller decides. Defaults to 8 s.
+	MaxBackoff time.Duration
+
+	// AttemptTimeout bounds one attempt from dial to last byte. Defaults to
+	// 30 s.
+	AttemptTimeout time.Duration
+	// DialTimeout bounds connecting, name look-up included. Defaults to 1 s.
+	DialTimeout time.Duration
+	// TLSTimeout bounds the TLS handshake. Defaults to 2 s.
+	TLSTimeout time.Duration
+	// IdleTimeout is how long an unused connection is kept. Defaults to 60 s.
+	IdleTimeout time.Duration
+	// PingAfter is how long an HTTP/2 connection may be silent before it is
+	// asked whether it still lives. Defaults to 2 s.
+	PingAfter time.Duration
+	// PingTimeout is how long the answer to that may take. Defaults to 1 s.
+	PingTimeout time.Duration
+	// MaxResponseBytes is the longest answer that is read, counted after
+	// decompression. It must hold MaxBatch vectors written as numbers.
+	// Defaults to 32 MiB, or to that if it is more.
+	MaxResponseBytes int
+
+	// Proxy picks the proxy for a request; http.ProxyFromEnvironment takes it
+	// from the environment. Defaults to none.
+	Proxy func(*http.Request) (*url.URL, error)
+	// RootCAs are the authorities the provider's certificate may come from.
+	// Defaults to those of the system.
+	RootCAs *x509.CertPool
+	// UserAgent is sent with each request. Defaults to weir.
+	UserAgent string
+}
+
+// WithDefaults returns c with its zeros filled.
+func (c Config) WithDefaults() Config {
+	c.BaseURL = or(c.BaseURL, "https://api.openai.com/v1")
+	c.APIKey = strings.TrimSpace(c.APIKey) // a key read from a file ends in a newline
+	c.Model = or(c.Model, "text-embedding-3-small")
+	c.Dimensions = or(c.Dimensions, or(native(c.Model), 1536))
+	c.MaxBatch = or(c.MaxBatch, 64)
+	c.MaxBatchBytes = or(c.MaxBatchBytes, 256<<10)
+	c.MaxTextBytes = or(c.MaxTextBytes, 128<<10)
+	c.MaxConcurrent = or(c.MaxConcurrent, 8)
+	c.MaxAttempts = or(c.MaxAttempts, 3)
+	c.Backoff = or(c.Backoff, 250*time.Millisecond)
+	c.MaxBackoff = or(c.MaxBackoff, 8*time.Second)
+	c.AttemptTimeout = or(c.AttemptTimeout, 30*time.Second)
+	c.DialTimeout = or(c.DialTimeout, time.Second)
+	c.TLSTimeout = or(c.TLSTimeout, 2*time.Second)
+	c.IdleTimeout = or(c.IdleTimeout, time.Minute)
+	c.PingAfter = or(c.PingAfter, 2*time.Second)
+	c.PingTimeout = or(c.PingTimeout, time.Second)
+	c.MaxResponseBytes = or(c.MaxResponseBytes, int(max(32<<20, c.longestAnswer())))
+	c.UserAgent = or(c.UserAgent, "weir")
+	return c
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// maxValueBytes is how long one value of a vector can be as a number: sign,
+// point, 17 digits, exponent, comma, and a line break with indentation, which
+// some providers write.
+const maxValueBytes = 48
+
+// What no provider goes beyond, with room.
+const (
+	maxDim   = 1 << 14
+	maxBatch = 1 << 12
+)
+
+// longestAnswer is what an answer may need, in bytes. What is out of bounds
+// does not make it overflow; validate refuses that.
+func (c Config) longestAnswer() int64 {
+	return int64(min(c.MaxBatch, maxBatch)) * int64(min(c.Dimensions, maxDim)) * maxValueBytes
+}
+
+// validate checks c, which has its defaults, and returns the address to POST
+// to. Its errors name the field, and never hold the key.
+func (c Config) validate() (endpoint string, err error) {
+	var bad []error
+	base, err := parseBase(c.BaseURL)
+	if err != nil {
+		bad = append(bad, err)
+	}
+	if strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		bad = append(bad, errors.New("the API key holds characters that no key has (a space, a line break, a letter outside ASCII)"))
+	}
+	for _, f := range []struct {
+		name string
+		v    int64
+	}{
+		{"Dimensions", int64(c.Dimensions)},
+		{"MaxBatch", int64(c.MaxBatch)},
+		{"MaxBatchBytes", int64(c.MaxBatchBytes)},
+		{"MaxTextBytes", int64(c.MaxTextBytes)},
+		{"MaxConcurrent", int64(c.MaxConcurrent)},
+		{"MaxAttempts", int64(c.MaxAttempts)},
+		{"Backoff", int64(c.Backoff)},
+		{"MaxBackoff", int64(c.MaxBackoff)},
+		{"AttemptTimeout", int64(c.AttemptTimeout)},
+		{"DialTimeout", int64(c.DialTimeout)},
+		{"TLSTimeout", int64(c.TLSTimeout)},
+		{"IdleTimeout", int64(c.IdleTimeout)},
+		{"PingAfter", int64(c.PingAfter)},
+		{"PingTimeout", int64(c.PingTimeout)},
+		{"MaxResponseBytes", int64(c.MaxResponseBytes)},
+	} {
+		if f.v < 0 {
+			bad = append(bad, fmt.Errorf("%s must not be negative", f.name))
+		}
+	}
+	if c.MaxTextBytes > c.MaxBatchBytes {
+		bad = append(bad, fmt.Errorf("MaxTextBytes (%d) must not be over MaxBatchBytes (%d)", c.MaxTextBytes, c.MaxBatchBytes))
+	}
+	if c.Backoff > c.MaxBackoff {
+		bad = append(bad, fmt.Errorf("the first Backoff (%s) must not be over MaxBackoff (%s)", c.Backoff, c.MaxBackoff))
+	}
+	if c.DialTimeout+c.TLSTimeout > c.AttemptTimeout {
+		bad = append(bad, fmt.Errorf("DialTimeout and TLSTimeout (%s + %s) must fit AttemptTimeout (%s)", c.DialTimeout, c.TLSTimeout, c.AttemptTimeout))
+	}
+	if c.MaxBatch > maxBatch {
+		bad = append(bad, fmt.Errorf("MaxBatch must not be over %d", maxBatch))
+	}
+	if c.Dimensions > maxDim {
+		bad = append(bad, fmt.Errorf("the Dimensions must not be over %d", maxDim))
+	}
+	if need := c.longestAnswer(); need > int64(c.MaxResponseBytes) {
+		bad = append(bad, fmt.Errorf("MaxResponseBytes (%d) must hold MaxBatch vectors of Dimensions values (%d)", c.MaxResponseBytes, need))
+	}
+	if len(bad) > 0 {
+		return "", fmt.Errorf("embedding provider: %w", errors.Join(bad...))
+	}
+	return base.JoinPath("embeddings").String(), nil
+}
+
+func parseBase(raw string) (*url.URL, error) {
+	base, err := url.Parse(raw)
+	switch {
+	case err != nil: // its text repeats the address, which may hold a password
+		return nil, errors.New("BaseURL is not an address")
+	case base.Scheme != "http" && base.Scheme != "https":
+		return nil, errors.New("BaseURL must begin with http:// or https://")
+	case base.Hostname() == "":
+		return nil, errors.New("BaseURL names no host")
+	case base.User != nil:
+		return nil, errors.New("BaseURL must not hold a user or password; the key is a setting of its own")
+	case base.Fragment != "":
+		return nil, errors.New("BaseURL must not hold a fragment (#)")
+	default:
+		return base, nil
+	}
+}

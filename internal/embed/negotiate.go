@@ -1,0 +1,84 @@
+package embed
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"weir/internal/openai"
+)
+
+// options are the members of a request that a provider may not know.
+type options struct {
+	base64     bool // ask for vectors as base64
+	dimensions bool // ask for a number of values
+}
+
+// wire remembers which options the provider bears. It starts by asking for
+// all that are wanted; an option is given up for good only when a request
+// without it succeeded where the same one with it was refused, for a refusal
+// may as well be of the text.
+type wire struct {
+	base64, dimensions atomic.Int32 // unknown, borne or given up
+}
+
+const (
+	unknown int32 = iota
+	borne
+	givenUp
+)
+
+func (w *wire) options(wantDimensions bool) options {
+	return options{
+		base64:     w.base64.Load() != givenUp,
+		dimensions: wantDimensions && w.dimensions.Load() != givenUp,
+	}
+}
+
+// blamesOptions reports whether a refusal may be of the options: it says so,
+// or blames the request without saying what in it.
+func blamesOptions(refusal *openai.Error, f *Fault) bool {
+	switch refusal.Param {
+	case "dimensions", "encoding_format":
+		return isRefusal(f.Status)
+	case "input":
+		return false
+	default:
+		return f.vague && refusal.Code != "context_length_exceeded" && f.Status != http.StatusRequestEntityTooLarge
+	}
+}
+
+// simpler returns sent with one option fewer, to be tried after a refusal; ok
+// is false when there is none left that may be at fault. What the refusal says
+// only decides which option goes first.
+func (w *wire) simpler(sent options, refusal *openai.Error) (o options, ok bool) {
+	b := sent.base64 && w.base64.Load() == unknown
+	d := sent.dimensions && w.dimensions.Load() == unknown
+	blamesDim := refusal.Param == "dimensions" || strings.Contains(refusal.Message, "dimension") ||
+		strings.Contains(refusal.Message, "matryoshka")
+	switch {
+	case d && (!b || blamesDim):
+		sent.dimensions = false
+		return sent, true
+	case b:
+		sent.base64 = false
+		return sent, true
+	default:
+		return sent, false
+	}
+}
+
+// learn notes that a request with sent was answered, after it was refused with
+// first.
+func (w *wire) learn(first, sent options) {
+	note := func(state *atomic.Int32, wanted, got bool) {
+		switch {
+		case got:
+			state.CompareAndSwap(unknown, borne)
+		case wanted:
+			state.CompareAndSwap(unknown, givenUp)
+		}
+	}
+	note(&w.base64, first.base64, sent.base64)
+	note(&w.dimensions, first.dimensions, sent.dimensions)
+}
