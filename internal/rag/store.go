@@ -87,8 +87,9 @@ type NewDocument struct {
 	Filename string
 	Content  []byte
 	SHA256   string // of Content, lower-case hex; computed by Service
-	// Replace: when this document becomes Ready, the user's other documents of
-	// the same Filename are deleted in the same step.
+	// Replace: when this document becomes Ready, the user's older documents of
+	// the same Filename, in any status, are deleted in the same step. It is not
+	// applied when the content is there already.
 	Replace bool
 }
 
@@ -110,12 +111,14 @@ type Queue interface {
 	Lease(ctx context.Context, ttl time.Duration) (*Job, error)
 	// Pending tells how many documents wait or are in work, over all users.
 	Pending(ctx context.Context) (queued, working int, err error)
-	// Renew extends the lease and records status and progress.
+	// Renew extends the lease and records status, which is Parsing or
+	// Embedding, and progress.
 	Renew(ctx context.Context, job Job, ttl time.Duration, s Status, p Progress) error
-	// Content returns the uploaded bytes.
+	// Content returns the uploaded bytes; after Stage, a Conflict error.
 	Content(ctx context.Context, job Job) ([]byte, error)
 	// Stage stores what was extracted, invisible to search, in place of
-	// anything staged before, and frees the uploaded bytes.
+	// anything staged before, and frees the uploaded bytes. The Index of
+	// x.Chunks[i] is i. The operations below it return a Conflict error before.
 	Stage(ctx context.Context, job Job, x Extracted) error
 	// Unembedded returns up to limit staged chunks without a vector of model,
 	// in order, and how many there are in all.
@@ -125,12 +128,13 @@ type Queue interface {
 	PutVectors(ctx context.Context, job Job, model Model, indexes []int, vectors [][]float32) error
 	// Publish makes the document Ready and all its chunks searchable in one
 	// step. A zero model publishes without vectors; else each chunk must have
-	// one of model.
+	// one of model, or the error is Conflict.
 	Publish(ctx context.Context, job Job, model Model) error
 	// Retry gives the job back, to be leased again not before at. why is shown
 	// in Document.Waiting.
 	Retry(ctx context.Context, job Job, at time.Time, why string) error
-	// Fail makes the document Failed, for good, and frees what it held.
+	// Fail makes the document Failed, for good, and frees what it held; its
+	// Chunks and Tokens are 0 then, as they are after Cancel.
 	Fail(ctx context.Context, job Job, e DocumentError) error
 }
 

@@ -1,0 +1,128 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"weir/internal/rag"
+)
+
+const (
+	maxFilename = 1024
+	// addPiece is how much of an upload one transaction writes.
+	addPiece = 8 << 20
+
+	sameContent = `WHERE d.user = (SELECT key FROM users WHERE name = ?) AND d.sha256 = ?
+  AND d.status IN ('queued', 'parsing', 'embedding', 'ready')`
+)
+
+// Add implements [rag.Library].
+func (s *Store) Add(ctx context.Context, user rag.User, n rag.NewDocument) (rag.Document, bool, error) {
+	if err := checkUser(user); err != nil {
+		return rag.Document{}, false, err
+	}
+	switch {
+	case n.Filename == "":
+		return rag.Document{}, false, rag.FieldErrorf("filename", "must not be empty")
+	case len(n.Filename) > maxFilename:
+		return rag.Document{}, false, rag.FieldErrorf("filename", "is %d bytes long; the limit is %d", len(n.Filename), maxFilename)
+	case !utf8.ValidString(n.Filename):
+		return rag.Document{}, false, rag.FieldErrorf("filename", "is not valid UTF-8")
+	case len(n.SHA256) != 64:
+		return rag.Document{}, false, rag.FieldErrorf("sha256", "must be 64 hexadecimal digits")
+	}
+	const doing = "store the document"
+	// A large upload is written in pieces beforehand, so that others can write in between.
+	body, part, err := s.upload(ctx, doing, user, n)
+	if err != nil {
+		return rag.Document{}, false, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return rag.Document{}, false, s.fail(ctx, doing, err)
+	}
+	var r record
+	created := false
+	err = s.write(ctx, doing, func(c *conn) error {
+		now := s.cfg.Now().UnixNano()
+		if _, err := c.exec("INSERT INTO users (name) VALUES (?) ON CONFLICT DO NOTHING", []byte(user)); err != nil {
+			return err
+		}
+		key, err := userKey(c, user)
+		if err != nil {
+			return err
+		}
+		var found bool
+		r, found, err = find(c, sameContent, []byte(user), n.SHA256)
+		if err != nil {
+			return err
+		}
+		if found {
+			return discard(c, body)
+		}
+		created = true
+		if body == 0 {
+			if body, err = newBody(c); err != nil {
+				return err
+			}
+		} else if err := adopt(c, body); err != nil {
+			return err
+		}
+		if _, err := putBlob(c, body, uploadBlob, n.Content, part, len(n.Content)+1); err != nil {
+			return err
+		}
+		seq, err := c.number("UPDATE users SET documents = documents + 1 WHERE key = ? RETURNING documents", key)
+		if err != nil {
+			return err
+		}
+		if _, err := c.exec(`
+INSERT INTO documents (user, seq, id, body, filename, folded, status, bytes, sha256, replaces, due_at, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?10, ?10, ?10)`,
+			key, seq, id.String(), body, n.Filename, fold(n.Filename), int64(len(n.Content)), n.SHA256, n.Replace, now); err != nil {
+			return err
+		}
+		r, found, err = find(c, "WHERE d.id = ?", id.String())
+		if err == nil && !found {
+			err = fmt.Errorf("document %s is not there after it was added", id)
+		}
+		return err
+	})
+	if body != 0 && !created {
+		s.sweepSoon()
+	}
+	if err != nil {
+		return rag.Document{}, false, err
+	}
+	return r.Document, created, nil
+}
+
+// upload writes all pieces but the last of a large content under a new body,
+// which is waste until a document points to it. It returns body 0 for a small
+// content, and for one that the user has already.
+func (s *Store) upload(ctx context.Context, doing string, user rag.User, n rag.NewDocument) (body int64, part int, err error) {
+	if len(n.Content) <= addPiece {
+		return 0, 0, nil
+	}
+	known := false
+	if err := s.read(ctx, s.other, doing, func(c *conn) (err error) {
+		_, known, err = find(c, sameContent, []byte(user), n.SHA256)
+		return err
+	}); err != nil || known {
+		return 0, 0, err
+	}
+	for len(n.Content)-part*partBytes > addPiece {
+		if err := s.write(ctx, doing, func(c *conn) (err error) {
+			if body, err = s.fill(c, body); err != nil {
+				return err
+			}
+			part, err = putBlob(c, body, uploadBlob, n.Content, part, addPiece)
+			return err
+		}); err != nil {
+			return 0, 0, err
+		}
+	}
+	return body, part, nil
+}
