@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+
 	"weir/internal/analysis"
 	"weir/internal/sqlite/postings"
 )

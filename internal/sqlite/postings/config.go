@@ -8,7 +8,8 @@ type Config struct {
 	// B is how far long passages are held against them, in [0,1]. Defaults to 0.6.
 	B float64
 	// HeadWeight is how many occurrences in the body one in the head is worth,
-	// in halves, at most 16. Defaults to 3.
+	// in halves, at most 16. Defaults to 2: a passage usually begins with its
+	// heading, so that a word of it counts three times in all.
 	HeadWeight float64
 }
 
@@ -20,7 +21,7 @@ func (c Config) withDefaults() Config {
 		c.B = 0.6
 	}
 	if c.HeadWeight <= 0 || c.HeadWeight > 16 {
-		c.HeadWeight = 3
+		c.HeadWeight = 2
 	}
 	return c
 }

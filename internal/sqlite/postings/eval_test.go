@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
 	"weir/internal/analysis"
 	"weir/internal/sqlite/postings"
 )
@@ -150,8 +151,9 @@ func (c cranfield) library(t testing.TB, cfg postings.Config) *library {
 	l := &library{a: analysis.New()}
 	ix, err := postings.Load(t.Context(), cfg, func(yield func(postings.Document, error) bool) {
 		for i, p := range c.papers {
+			// A heading is in its passage too, as extraction leaves it.
 			l.keys = append(l.keys, p.ID)
-			if !yield(postings.Document{Key: int64(i), Segment: segmentOf(t, l.a, p.Title, p.Text)}, nil) {
+			if !yield(postings.Document{Key: int64(i), Segment: segmentOf(t, l.a, p.Title, p.Title+"\n\n"+p.Text)}, nil) {
 				return
 			}
 		}

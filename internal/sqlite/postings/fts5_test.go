@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+
 	"weir/internal/analysis"
 	"weir/internal/sqlite/postings"
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
 	"weir/internal/sqlite/postings"
 )
 
@@ -74,7 +75,7 @@ func randomDocs(rng *rand.Rand, n, maxChunks, vocab int) []plainDoc {
 
 // exhaustive scores every chunk by the formulas of the package, from the texts.
 func exhaustive(docs []plainDoc, groups []postings.Group, limit int, only []int64) []postings.Hit {
-	const k1, b, head = 1.8, 0.6, 3
+	const k1, b, head = 1.8, 0.6, 2
 	n, words := 0, 0
 	df := make(map[string]int)
 	for _, d := range docs {
@@ -266,6 +267,24 @@ func TestLargerThanOneShard(t *testing.T) {
 		if ix.Chunks() != 1 || ix.Frequency("mod7") != 1 || ix.Frequency("no70000") != 0 {
 			t.Fatalf("%s: %d chunks left", name, ix.Chunks())
 		}
+	}
+}
+
+// TestHeadingInPassage has a word in a heading that the passage repeats, as
+// passages do, and expects it to count as three words of the passage.
+func TestHeadingInPassage(t *testing.T) {
+	docs := []plainDoc{
+		{key: 1, head: []string{"flutter"}, body: [][]string{{"flutter", "panel", "skin"}}},
+		{key: 2, body: [][]string{{"flutter", "flutter", "flutter", "panel"}}},
+		{key: 3, body: [][]string{{"flutter", "flutter", "skin", "panel"}}},
+		{key: 4, body: [][]string{{"wing", "tail", "skin", "panel"}}},
+	}
+	hits, err := loadPlain(t, docs).Search(t.Context(), []postings.Group{{{Term: "flutter", Weight: 1}}}, 10, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(hits) != 3 || hits[0].Score != hits[1].Score || hits[1].Score <= hits[2].Score {
+		t.Errorf("hits = %+v, want documents 1 and 2 with the same score, then 3 with less", hits)
 	}
 }
 

@@ -3,6 +3,7 @@ package postings_test
 import (
 	"fmt"
 	"testing"
+
 	"weir/internal/analysis"
 	"weir/internal/sqlite/postings"
 )

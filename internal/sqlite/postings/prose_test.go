@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
 	"weir/internal/analysis"
 	"weir/internal/sqlite/postings"
 )

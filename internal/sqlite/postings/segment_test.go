@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"testing"
+
 	"weir/internal/sqlite/postings"
 )
 
