@@ -265,6 +265,9 @@ func TestEveryCallEndsByItsDeadline(t *testing.T) {
 				if CodeOf(err) != tt.want {
 					t.Fatalf("got %v", err)
 				}
+				if tt.embed && !tt.store && err != nil && !strings.Contains(err.Error(), "the embedder") {
+					t.Errorf("got %v, which does not name the embedder", err)
+				}
 				if err == nil && (len(got.Degraded) != 1 || got.Degraded[0].Reason != "timeout") {
 					t.Errorf("got %+v", got)
 				}

@@ -145,7 +145,11 @@ func ended(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return &Error{Code: Canceled, Msg: "the caller left before the answer was ready", Err: ctx.Err()}
 	}
-	return &Error{Code: Timeout, Msg: "no answer was ready by the deadline", Err: context.Cause(ctx)}
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errEmbedBudget) {
+		return &Error{Code: Timeout, Phase: "embed", Msg: "the embedder did not answer in its part of the deadline", Err: cause}
+	}
+	return &Error{Code: Timeout, Msg: "no answer was ready by the deadline", Err: cause}
 }
 
 func checkUser(u User) error {
