@@ -1,0 +1,48 @@
+# Every target runs in .ci/run, so that none rots.
+
+GOLANGCI_VERSION := v2.15.0
+CACHE            := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/weir/tools
+GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+
+# Packages in which things happen side by side.
+CONCURRENT := ./cmd/... ./internal/embed/... ./internal/extract/... ./internal/httpapi/... ./internal/rag/... ./internal/sqlite/...
+
+ROUNDS    ?= 5
+FUZZTIME  ?= 30s
+BENCH     ?= .
+BENCHTIME ?= 1s
+
+.PHONY: help build test race lint e2e fuzz bench
+
+help: ## list the targets
+	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+
+build: ## build ./weir, without cgo
+	CGO_ENABLED=0 go build -trimpath -o weir ./cmd/weir
+
+test: ## run the tests
+	go test ./...
+
+race: ## run the concurrent tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -short -shuffle=on $(CONCURRENT)
+
+lint: $(GOLANGCI) ## check the code
+	$(GOLANGCI) config verify
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+e2e: ## drive the built program from outside; ROUNDS=30 kills it more often
+	WEIR_E2E=1 WEIR_E2E_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout 30m ./e2e
+
+fuzz: ## fuzz every target for FUZZTIME
+	@set -e; grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | sed 's/^func //' | sort -u | while read -r name; do \
+			echo "$$dir $$name"; \
+			go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) $$dir; \
+		done; \
+	done
+
+bench: ## measure; BENCH and BENCHTIME are those of go test
+	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) ./internal/...

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// The files in the data folder that are not the store's. The lock file is
+// empty and stays for ever: a new file would be another lock.
+const (
+	lockFile   = "lock"
+	holderFile = "holder.json"
+	serverFile = "server.json"
+)
+
+// holdPoll is how often a held folder is looked at again.
+const holdPoll = 50 * time.Millisecond
+
+// hold is the right to open the store of a data folder. The system takes it
+// back when the process dies, however it dies; what the files say of the
+// holder is for people and never decides.
+type hold struct {
+	dir  string
+	lock *flock.Flock
+}
+
+// heldError says that another process holds the folder.
+type heldError struct {
+	dir     string
+	pid     int    // 0 when it is not known
+	command string // such as serve
+}
+
+func (e *heldError) Error() string {
+	if e.pid == 0 {
+		return fmt.Sprintf("the data folder %s is held by another process", e.dir)
+	}
+	return fmt.Sprintf("the data folder %s is held by weir %s, process %d", e.dir, e.command, e.pid)
+}
+
+// takeHold takes the folder, which is made when it is not there, or returns a
+// *heldError at once. command is the one that takes it.
+func takeHold(dir, command string) (*hold, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
+	}
+	h := &hold{dir: dir, lock: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))}
+	taken, err := h.lock.TryLock()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("the data folder cannot be locked: %w", err)
+	case !taken:
+		return nil, errors.Join(readHolder(dir), h.lock.Close())
+	}
+	if err := h.write(holderFile, holderNote{os.Getpid(), command}); err != nil {
+		return nil, errors.Join(err, h.lock.Close())
+	}
+	return h, nil
+}
+
+// holderNote is holder.json, for the message to whoever comes second.
+type holderNote struct {
+	PID     int    `json:"pid"`
+	Command string `json:"command"` // such as serve
+}
+
+func readHolder(dir string) *heldError {
+	var note holderNote
+	content, err := os.ReadFile(filepath.Join(dir, holderFile)) //nolint:gosec // the user's own folder
+	if err != nil || json.Unmarshal(content, &note) != nil {
+		return &heldError{dir: dir}
+	}
+	return &heldError{dir: dir, pid: note.PID, command: note.Command}
+}
+
+// write puts a note in the folder, whole or not at all.
+func (h *hold) write(name string, note any) error {
+	content, err := json.Marshal(note)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(h.dir, name)
+	if err := os.WriteFile(path+".new", append(content, '\n'), 0o600); err != nil {
+		return fmt.Errorf("the data folder cannot be written: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("the data folder cannot be written: %w", err)
+	}
+	return nil
+}
+
+// release gives the folder back.
+func (h *hold) release() error {
+	var errs []error
+	for _, name := range []string{serverFile, holderFile} {
+		if err := os.Remove(filepath.Join(h.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, h.lock.Close())...)
+}
+
+// serverNote is server.json, which the server leaves for the other commands.
+type serverNote struct {
+	PID     int       `json:"pid"`
+	Address string    `json:"address"` // such as 127.0.0.1:8080
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+}
+
+// announce leaves the server's address.
+func (h *hold) announce(address string) error {
+	return h.write(serverFile, serverNote{
+		PID: os.Getpid(), Address: address, Version: thisBuild().Version, Started: time.Now().UTC().Truncate(time.Second),
+	})
+}
+
+// readServer returns the note of the server with that pid; ok is false when
+// there is none, or only one of a server that is gone.
+func readServer(dir string, pid int) (note serverNote, ok bool) {
+	content, err := os.ReadFile(filepath.Join(dir, serverFile)) //nolint:gosec // the user's own folder
+	if err != nil || json.Unmarshal(content, &note) != nil {
+		return serverNote{}, false
+	}
+	return note, note.PID == pid && note.Address != ""
+}
+
+// holdOrServer takes the folder, or finds the server that has it. Another
+// command that has it is waited for, up to patience.
+func holdOrServer(ctx context.Context, dir, command string, patience time.Duration) (*hold, serverNote, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(holdPoll)
+	defer tick.Stop()
+	for {
+		h, err := takeHold(dir, command)
+		var held *heldError
+		if !errors.As(err, &held) {
+			return h, serverNote{}, err
+		}
+		if note, ok := readServer(dir, held.pid); ok {
+			return nil, note, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, serverNote{}, ctx.Err()
+			}
+			return nil, serverNote{}, fmt.Errorf("%w, and did not let go within %v; wait for it, or use another folder (--data)", held, patience)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+	"weir/internal/httpapi"
+	"weir/internal/rag"
+
+	"github.com/spf13/pflag"
+)
+
+// holdPatience is how long a command waits for another one to let go of the
+// data folder.
+const holdPatience = 10 * time.Second
+
+// library is what ingest and search work with: the rooms in this process, or
+// the server that has them.
+type library interface {
+	Upload(ctx context.Context, user rag.User, n rag.NewDocument) (doc rag.Document, created bool, err error)
+	Watch(ctx context.Context, user rag.User, id string, fn func(rag.Document) error) error
+	Retrieve(ctx context.Context, user rag.User, r rag.Request) (*rag.Response, error)
+}
+
+// opened is a library with what a command must know of it.
+type opened struct {
+	library
+	server string // its address; empty when the rooms are in this process
+	limit  int64  // the largest document it takes
+	close  func() error
+}
+
+// openLibrary opens the data folder, or the way to the server that holds it.
+// With work, queued documents are worked on until close.
+func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, command string, work bool) (*opened, error) {
+	h, note, err := holdOrServer(ctx, c.Data, command, holdPatience)
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return a.reach(ctx, flags, c, note)
+	}
+	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), a.logger(c.quieter()))
+	if err != nil {
+		return nil, errors.Join(err, h.release())
+	}
+	if work {
+		e.begin(ctx)
+	}
+	return &opened{library: e, limit: c.MaxFileBytes, close: func() error { return errors.Join(e.close(ctx), h.release()) }}, nil
+}
+
+// reach goes through a server, whose own settings are in force.
+func (a *app) reach(ctx context.Context, flags *pflag.FlagSet, c config, note serverNote) (*opened, error) {
+	to := httpapi.ClientConfig{BaseURL: "http://" + note.Address, Timeout: clientGrace}
+	first, err := httpapi.NewClient(to)
+	if err != nil {
+		return nil, err
+	}
+	st, err := first.Status(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the server that holds the data folder (process %d) does not answer at %s: %w", note.PID, note.Address, err)
+	}
+	for _, name := range ignoredByServer(flags) {
+		fmt.Fprintf(a.stderr, "weir: --%s has no effect here: the server at %s holds the data folder, and its own settings are in force\n", name, note.Address)
+	}
+	// A question may wait for as long as the server lets it, unless the user
+	// has less patience.
+	to.Timeout = time.Duration(st.TimeoutMS) * time.Millisecond
+	if c.given("WEIR_TIMEOUT") {
+		to.Timeout = min(to.Timeout, c.Timeout)
+	}
+	to.Timeout += clientGrace
+	client, err := httpapi.NewClient(to)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{library: client, server: note.Address, limit: st.MaxFileBytes, close: func() error { return nil }}, nil
+}
+
+// clientGrace is how much later than the server a client gives up, so that
+// the server's own error arrives; and the longest a server may take to say
+// how it is, which waits for nothing.
+const clientGrace = 5 * time.Second
+
+// ignoredByServer lists the settings given as flags that only the server's
+// own process could follow.
+func ignoredByServer(flags *pflag.FlagSet) []string {
+	var names []string
+	for _, s := range settings() {
+		switch s.key {
+		case "data", "timeout", "log_level", "log_format", "listen":
+			continue
+		}
+		if s.flag != "" && flags.Changed(s.flag) {
+			names = append(names, s.flag)
+		}
+	}
+	return names
+}
+
+// quieter is c for commands that report in their own words: unless the user
+// asked for a level, only warnings are logged.
+func (c config) quieter() config {
+	if !c.given("WEIR_LOG_LEVEL") {
+		c.LogLevel = slog.LevelWarn
+	}
+	return c
+}

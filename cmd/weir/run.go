@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"weir/internal/rag"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// app is what the process gave to the program.
+type app struct {
+	env            []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// run is the whole program. ctx ends it in order; env is in the form of
+// os.Environ. It returns the exit code.
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out := &results{to: stdout}
+	a := &app{env: env, stdin: stdin, stdout: out, stderr: stderr}
+	root := a.rootCommand() //nolint:contextcheck // commands take their context from cobra, which gets it below
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if lost := out.err(); lost != nil && (err == nil || errors.Is(err, lost)) {
+		err = fmt.Errorf("the results could not be written: %w", lost)
+	}
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errReported):
+		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "weir: %s\nSee %q.\n", usage, cmd.CommandPath()+" --help")
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "weir: %s\n", explain(err))
+		return exitFailed
+	}
+}
+
+// usageError is a wrong use of the program, such as an unknown flag or a
+// setting that cannot be.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
+
+// errReported ends a command as failed when what failed has been printed.
+var errReported = errors.New("reported already")
+
+// explain is an error in words for the one who sits at the terminal, who may
+// see causes that a caller over HTTP may not.
+func explain(err error) string {
+	var e *rag.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	if e.Err != nil && !strings.Contains(e.Msg, e.Err.Error()) && (e.Code == rag.Internal || e.Code == rag.Unavailable) {
+		return e.Msg + ": " + e.Err.Error()
+	}
+	return e.Msg
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "weir",
+		Short: "Find the passages of your own documents that answer a question",
+		Long: `Weir reads your documents (PDF, DOCX, HTML, Markdown, text) and finds the passages
+that answer a question, with file, page and section. Every call ends by its
+deadline, with an answer or a clear error.`,
+		Example: `  weir serve --docs ./papers
+  weir ingest handbook.pdf
+  weir search "How long is the warranty?"`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return usagef("there is no command %q%s", args[0], didYouMean(args[0], commandNames(cmd)))
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(explainFlag)
+	root.SetUsageTemplate(usageTemplate)
+	addSettingFlags(root.PersistentFlags())
+	root.AddCommand(
+		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.evalCommand(),
+		a.doctorCommand(), a.configCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// usageTemplate is cobra's without the settings, which every command takes and
+// which would drown its own flags; "weir config --help" lists them.
+const usageTemplate = `Usage:{{if .Runnable}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND [flags]{{end}}{{if .HasExample}}
+
+Examples:
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+
+Commands:{{range .Commands}}{{if .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasParent}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{end}}
+
+Every setting (--data, --embedder, --timeout and so on) is a flag of every command,
+a WEIR_* variable and a line of weir.yaml: see "weir config --help".
+`
+
+func commandNames(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}
+
+// explainFlag makes usage errors of what pflag says, which names no remedy.
+func explainFlag(cmd *cobra.Command, err error) error {
+	if errors.Is(err, pflag.ErrHelp) {
+		return err
+	}
+	var (
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			return usagef("%s has no flag -%s", cmd.Name(), name)
+		}
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		hint := didYouMean(name, names)
+		if hint != "" {
+			hint = didYouMean("--"+name, prefixed("--", names))
+		}
+		return usagef("%s has no flag --%s%s", cmd.Name(), name, hint)
+	case errors.As(err, &missing):
+		return usagef("--%s needs a value", missing.GetFlag().Name)
+	case errors.As(err, &invalid):
+		return usagef("--%s must be %s, not %q", invalid.GetFlag().Name, kindOf(invalid.GetFlag()), invalid.GetValue())
+	default:
+		return usagef("%s", err)
+	}
+}
+
+// kindOf names what a flag takes.
+func kindOf(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int":
+		return "a whole number"
+	case "float64":
+		return "a number"
+	case "duration":
+		return "a time such as 500ms or 10s"
+	case "bool":
+		return "true or false"
+	default:
+		return "a " + f.Value.Type()
+	}
+}
+
+// exactly is the rule for commands that take no or a fixed number of
+// arguments; what names them.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < n:
+			return usagef("%s needs %s", cmd.Name(), what)
+		case len(args) > n && n == 0:
+			return usagef("%s takes no argument, but was given %q", cmd.Name(), args[0])
+		case len(args) > n:
+			return usagef("%s takes %s, but was given %d arguments; quote it if it has spaces", cmd.Name(), what, len(args))
+		}
+		return nil
+	}
+}
+
+func atLeastOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s needs %s", cmd.Name(), what)
+		}
+		return nil
+	}
+}
+
+func prefixed(prefix string, names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = prefix + n
+	}
+	return out
+}
+
+// logger writes to stderr as the settings say.
+func (a *app) logger(c config) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(a.stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, opts))
+}

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"weir/internal/rag"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+)
+
+// config is every setting's value.
+type config struct {
+	Listen          string
+	Data            string
+	Store           string
+	Embedder        string
+	OpenAIBaseURL   string
+	OpenAIAPIKey    string
+	EmbeddingModel  string
+	Dimensions      int
+	Timeout         time.Duration
+	MaxFileBytes    int64
+	IngestWorkers   int
+	MaxInFlight     int
+	IndexMemory     int64
+	DocumentTimeout time.Duration
+	ChunkTokens     int
+	ChunkOverlap    int
+	LogLevel        slog.Level
+	LogFormat       string
+
+	origins []origin // in the order of settings
+}
+
+// setting is one row of the table from which the flags, the variables, the
+// keys of weir.yaml, the help, docs/CONFIG.md and "weir config" all come.
+type setting struct {
+	env    string // the variable
+	key    string // in weir.yaml
+	flag   string // empty for secrets: a command line is seen by others
+	value  string // what it takes, in a word, for help
+	def    string // the default; empty when it depends on other settings
+	defDoc string // said of the default instead of def
+	help   string
+	secret bool
+	// set reads text into the config and reports whether it is the zero of its
+	// kind, which stands for the default.
+	set func(c *config, text string) (zero bool, err error)
+}
+
+// settings is the table.
+func settings() []setting { //nolint:revive // long because it is a table
+	return []setting{
+		{
+			env: "WEIR_LISTEN", key: "listen", flag: "listen", value: "HOST:PORT", def: "127.0.0.1:8080",
+			help: "address of the server; port 0 takes a free one; loopback only in this version",
+			set:  setAddress(func(c *config) *string { return &c.Listen }),
+		},
+		{
+			env: "WEIR_DATA", key: "data", flag: "data", value: "FOLDER", def: "./weir-data",
+			help: "folder for all that Weir keeps; made when it is not there",
+			set:  setText(func(c *config) *string { return &c.Data }),
+		},
+		{
+			env: "WEIR_STORE", key: "store", flag: "store", value: "NAME", def: "sqlite",
+			help: "where documents are kept: sqlite",
+			set:  setStore,
+		},
+		{
+			env: "WEIR_EMBEDDER", key: "embedder", flag: "embedder", value: "NAME",
+			defDoc: "openai when OPENAI_API_KEY or OPENAI_BASE_URL is set, else none",
+			help:   "what turns text into vectors: openai (any server that speaks its API) or none (search by words alone)",
+			set:    setEmbedder,
+		},
+		{
+			env: "OPENAI_BASE_URL", key: "openai_base_url", flag: "openai-base-url", value: "URL", def: "https://api.openai.com/v1",
+			help: "of the OpenAI-compatible API, with its version",
+			set:  setURL,
+		},
+		{
+			env: "OPENAI_API_KEY", key: "openai_api_key", secret: true, defDoc: "none",
+			help: "key of that API; has no flag, because a command line is seen by others",
+			set:  setText(func(c *config) *string { return &c.OpenAIAPIKey }),
+		},
+		{
+			env: "WEIR_EMBEDDING_MODEL", key: "embedding_model", flag: "embedding-model", value: "NAME", def: "text-embedding-3-small",
+			help: "embedding model",
+			set:  setText(func(c *config) *string { return &c.EmbeddingModel }),
+		},
+		{
+			env: "WEIR_EMBEDDING_DIMENSIONS", key: "embedding_dimensions", flag: "embedding-dimensions", value: "N", def: "1536",
+			help: "length of its vectors",
+			set:  setInt(func(c *config) *int { return &c.Dimensions }, 1, rag.MaxDimensions),
+		},
+		{
+			env: "WEIR_TIMEOUT", key: "timeout", flag: "timeout", value: "TIME", def: "10s",
+			help: "deadline of a call, and the longest a caller may ask for",
+			set:  setTime(func(c *config) *time.Duration { return &c.Timeout }, 10*time.Millisecond, time.Hour),
+		},
+		{
+			env: "WEIR_MAX_FILE_BYTES", key: "max_file_bytes", flag: "max-file-bytes", value: "SIZE", def: "64MiB",
+			help: "largest document",
+			set:  setSize(func(c *config) *int64 { return &c.MaxFileBytes }, 1<<10, 1<<30),
+		},
+		{
+			env: "WEIR_INGEST_WORKERS", key: "ingest_workers", flag: "ingest-workers", value: "N", def: "2",
+			help: "documents worked on side by side",
+			set:  setInt(func(c *config) *int { return &c.IngestWorkers }, 1, 256),
+		},
+		{
+			env: "WEIR_MAX_IN_FLIGHT", key: "max_in_flight", flag: "max-in-flight", value: "N", def: "64",
+			help: "questions worked on side by side",
+			set:  setInt(func(c *config) *int { return &c.MaxInFlight }, 1, 65536),
+		},
+		{
+			env: "WEIR_INDEX_MEMORY", key: "index_memory", flag: "index-memory", value: "SIZE", def: "1GiB",
+			help: "most memory for the search indexes of users; the least recently used go first",
+			set:  setSize(func(c *config) *int64 { return &c.IndexMemory }, 1<<20, 1<<44),
+		},
+		{
+			env: "WEIR_DOCUMENT_TIMEOUT", key: "document_timeout", flag: "document-timeout", value: "TIME", def: "30m",
+			help: "longest one document may be worked on in one go",
+			set:  setTime(func(c *config) *time.Duration { return &c.DocumentTimeout }, time.Second, 24*time.Hour),
+		},
+		{
+			env: "WEIR_CHUNK_TOKENS", key: "chunk_tokens", flag: "chunk-tokens", value: "N", def: "256",
+			help: "most tokens of one passage, for documents indexed from now on",
+			set:  setInt(func(c *config) *int { return &c.ChunkTokens }, 16, 8000),
+		},
+		{
+			env: "WEIR_CHUNK_OVERLAP", key: "chunk_overlap", flag: "chunk-overlap", value: "N",
+			defDoc: "an eighth of WEIR_CHUNK_TOKENS",
+			help:   "tokens that one passage repeats of the one before",
+			set:    setInt(func(c *config) *int { return &c.ChunkOverlap }, 1, 4000),
+		},
+		{
+			env: "WEIR_LOG_LEVEL", key: "log_level", flag: "log-level", value: "LEVEL", def: "info",
+			help: "debug, info, warn or error",
+			set:  setLevel,
+		},
+		{
+			env: "WEIR_LOG_FORMAT", key: "log_format", flag: "log-format", value: "NAME", def: "text",
+			help: "text or json",
+			set:  setOneOf(func(c *config) *string { return &c.LogFormat }, "text", "json"),
+		},
+	}
+}
+
+// addSettingFlags makes a flag of every setting that may have one, and the
+// flag that names the file.
+func addSettingFlags(flags *pflag.FlagSet) {
+	for _, s := range settings() {
+		if s.flag != "" {
+			flags.String(s.flag, "", fmt.Sprintf("%s `%s` (default %s)", s.help, s.value, s.defaultText()))
+		}
+	}
+	flags.String(configFlag, "", "`FILE` to read settings from (default ./weir.yaml, when there is one)")
+}
+
+func (s setting) defaultText() string {
+	if s.defDoc != "" {
+		return s.defDoc
+	}
+	return s.def
+}
+
+func setText(field func(*config) *string) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		*field(c) = text
+		return text == "", nil
+	}
+}
+
+func setOneOf(field func(*config) *string, names ...string) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		if text != "" && !slices.Contains(names, text) {
+			return false, fmt.Errorf("must be %s, not %q", strings.Join(names, " or "), text)
+		}
+		*field(c) = text
+		return text == "", nil
+	}
+}
+
+func setStore(c *config, text string) (bool, error) {
+	switch text {
+	case "", "sqlite":
+		c.Store = text
+		return text == "", nil
+	case "postgres", "weaviate":
+		return false, fmt.Errorf("%s is not in this version; only sqlite is", text)
+	default:
+		return false, fmt.Errorf("must be sqlite, not %q", text)
+	}
+}
+
+func setEmbedder(c *config, text string) (bool, error) {
+	switch text {
+	case "", "openai", "none":
+		c.Embedder = text
+		return text == "", nil
+	case "builtin":
+		return false, fmt.Errorf("builtin is not in this version; openai and none are")
+	default:
+		return false, fmt.Errorf("must be openai or none, not %q", text)
+	}
+}
+
+func setAddress(field func(*config) *string) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		*field(c) = text
+		if text == "" {
+			return true, nil
+		}
+		_, port, err := net.SplitHostPort(text)
+		if err != nil {
+			return false, fmt.Errorf("must be host:port such as 127.0.0.1:8080, not %q", text)
+		}
+		if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+			return false, fmt.Errorf("port must be from 0 to 65535, not %q", port)
+		}
+		return false, nil
+	}
+}
+
+func setURL(c *config, text string) (bool, error) {
+	c.OpenAIBaseURL = strings.TrimRight(text, "/")
+	if text == "" {
+		return true, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return false, fmt.Errorf("must be a URL such as https://api.openai.com/v1")
+	}
+	if u.User != nil {
+		return false, fmt.Errorf("must hold no name or password; give the key in OPENAI_API_KEY")
+	}
+	return false, nil
+}
+
+func setInt(field func(*config) *int, least, most int) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return false, fmt.Errorf("must be a whole number, not %q", text)
+		}
+		if n != 0 && (n < least || n > most) {
+			return false, fmt.Errorf("must be from %d to %d, not %d", least, most, n)
+		}
+		*field(c) = n
+		return n == 0, nil
+	}
+}
+
+func setTime(field func(*config) *time.Duration, least, most time.Duration) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return false, fmt.Errorf("must be a time such as 500ms, 10s or 30m, not %q", text)
+		}
+		if d != 0 && (d < least || d > most) {
+			return false, fmt.Errorf("must be from %s to %s, not %s", short(least), short(most), short(d))
+		}
+		*field(c) = d
+		return d == 0, nil
+	}
+}
+
+func setSize(field func(*config) *int64, least, most int64) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		n, err := humanize.ParseBytes(text)
+		if err != nil {
+			return false, fmt.Errorf("must be a size such as 64MiB or 500MB, not %q", text)
+		}
+		if n != 0 && (n < uint64(least) || n > uint64(most)) { //nolint:gosec // the limits are positive
+			return false, fmt.Errorf("must be from %s to %s, not %s", size(least), size(most), text)
+		}
+		*field(c) = int64(min(n, math.MaxInt64))
+		return n == 0, nil
+	}
+}
+
+func setLevel(c *config, text string) (bool, error) {
+	if text == "" {
+		return true, nil
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, text) {
+		return false, fmt.Errorf("must be debug, info, warn or error, not %q", text)
+	}
+	return false, c.LogLevel.UnmarshalText([]byte(text))
+}
+
+// short is a time without the zeros that 30m0s ends in.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	return strings.Replace(humanize.IBytes(uint64(max(n, 0))), ".0 ", " ", 1)
+}

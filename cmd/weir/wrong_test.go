@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Each wrong use, its exit code and what is said of it, as a user would see
+// them. The file is for reading: every message must name the thing and say
+// what to do.
+func TestWrongUses(t *testing.T) {
+	path, err := filepath.Abs("testdata/wrong-uses.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	write(t, ".", "typo.yaml", "listen: 127.0.0.1:8080\nembeder: none\n")
+	write(t, ".", "list.yaml", "- listen\n")
+	write(t, ".", "nested.yaml", "listen:\n  host: x\n")
+	write(t, ".", "twice.yaml", "data: a\ndata: b\n")
+	write(t, ".", "bad.yaml", "data: [\n")
+	write(t, ".", "value.yaml", "timeout: soon\n")
+	write(t, ".", "a/notes.txt", "one")
+	write(t, ".", "b/notes.txt", "two")
+	write(t, ".", "pictures/cat.jpg", "x")
+	write(t, ".", "questions.jsonl", `{"question": "?"}`)
+	write(t, ".", "unclosed.jsonl", `{"question": "?", "answer_pattern": "("}`)
+	write(t, ".", "beir/corpus.jsonl", `{"_id": "1", "text": "x"}`)
+
+	uses := []struct {
+		env   []string
+		args  []string
+		stdin string
+	}{
+		{args: []string{"serach", "x"}},
+		{args: []string{"frobnicate"}},
+		{args: []string{"--colour", "search", "x"}},
+		{args: []string{"search"}},
+		{args: []string{"search", "how", "long"}},
+		{args: []string{"search", " "}},
+		{args: []string{"search", "x", "--max-chunk", "3"}},
+		{args: []string{"search", "x", "--max-chunks", "many"}},
+		{args: []string{"search", "x", "--max-chunks"}},
+		{args: []string{"search", "x", "--max-chunks", "0"}},
+		{args: []string{"search", "x", "--threshold", "2"}},
+		{args: []string{"search", "x", "--mode", "psychic"}},
+		{args: []string{"search", "x", "--mode", "vector", "--embedder", "none"}},
+		{args: []string{"search", "x", "--user", ""}},
+		{args: []string{"ingest"}},
+		{args: []string{"ingest", "no-such-file.pdf"}},
+		{args: []string{"ingest", "-"}},
+		{args: []string{"ingest", "-", "-", "--name", "x.txt"}},
+		{args: []string{"ingest", "a", "--name", "x.txt"}},
+		{args: []string{"ingest", "a", "b"}},
+		{args: []string{"ingest", "pictures"}},
+		{args: []string{"serve", "papers"}},
+		{args: []string{"serve", "--docs", "no-such-folder"}},
+		{args: []string{"serve", "--listen", "0.0.0.0:8080"}},
+		{args: []string{"serve", "--listen", ":8080"}},
+		{args: []string{"serve", "--listen", "8080"}},
+		{args: []string{"serve", "--listen", "localhost:http"}},
+		{args: []string{"serve", "--listen", taken.Addr().String()}},
+		{args: []string{"config", "listen"}},
+		{args: []string{"config", "--config", "no-such.yaml"}},
+		{args: []string{"config", "--config", "typo.yaml"}},
+		{args: []string{"config", "--config", "list.yaml"}},
+		{args: []string{"config", "--config", "nested.yaml"}},
+		{args: []string{"config", "--config", "twice.yaml"}},
+		{args: []string{"config", "--config", "bad.yaml"}},
+		{args: []string{"config", "--config", "value.yaml"}},
+		{args: []string{"config"}, env: []string{"WEIR_TIMEOT=3s"}},
+		{args: []string{"config"}, env: []string{"WEIR_TIMEOUT=3"}},
+		{args: []string{"config"}, env: []string{"WEIR_TIMEOUT=-1s"}},
+		{args: []string{"config"}, env: []string{"WEIR_MAX_FILE_BYTES=lots"}},
+		{args: []string{"config"}, env: []string{"WEIR_MAX_FILE_BYTES=-5MB"}},
+		{args: []string{"config"}, env: []string{"WEIR_STORE=postgres"}},
+		{args: []string{"config"}, env: []string{"WEIR_STORE=mysql"}},
+		{args: []string{"config"}, env: []string{"WEIR_EMBEDDER=builtin"}},
+		{args: []string{"config"}, env: []string{"WEIR_EMBEDDER=openai"}},
+		{args: []string{"config"}, env: []string{"OPENAI_BASE_URL=api.example.org"}},
+		{args: []string{"config"}, env: []string{"OPENAI_BASE_URL=https://me:secret@example.org/v1"}},
+		{args: []string{"config", "--chunk-tokens", "100", "--chunk-overlap", "80"}},
+		{args: []string{"config", "--document-timeout", "5s"}},
+		{args: []string{"config", "--timeout", "45m"}},
+		{args: []string{"config", "--log-level", "loud"}},
+		{args: []string{"eval"}},
+		{args: []string{"eval", "no-such-folder"}},
+		{args: []string{"eval", "a"}},
+		{args: []string{"eval", "beir"}},
+		{args: []string{"eval", "--answers", "questions.jsonl"}},
+		{args: []string{"eval", "--answers", "questions.jsonl", "a"}},
+		{args: []string{"eval", "--answers", "unclosed.jsonl", "a"}},
+		{args: []string{"version", "please"}},
+	}
+	var got strings.Builder
+	for _, u := range uses {
+		r := weirIn(t, u.env, u.stdin, "", u.args...)
+		if r.code == exitOK || r.out != "" || r.stderr == "" {
+			t.Errorf("weir %q: exit %d, printed %q and %q", u.args, r.code, r.out, r.stderr)
+		}
+		if strings.Contains(r.stderr, "secret") || strings.Contains(r.stderr, "goroutine") {
+			t.Errorf("weir %q says too much: %s", u.args, r.stderr)
+		}
+		said := strings.ReplaceAll(r.stderr, taken.Addr().String(), "127.0.0.1:PORT")
+		line := strings.Join(append(append([]string{}, u.env...), "weir", quoted(u.args)), " ")
+		line = strings.ReplaceAll(line, taken.Addr().String(), "127.0.0.1:PORT")
+		fmt.Fprintf(&got, "$ %s\n%s(exit %d)\n\n", line, said, r.code)
+	}
+	if _, err := os.Stat("weir-data/weir.db-wal"); err == nil {
+		t.Error("a command left the store open")
+	}
+	golden(t, path, got.String())
+}
+
+func quoted(args []string) string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		out[i] = a
+		if a == "" || strings.Contains(a, " ") {
+			out[i] = quote(a)
+		}
+	}
+	return strings.Join(out, " ")
+}
