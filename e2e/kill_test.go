@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+
 	"weir/internal/httpapi"
 	"weir/internal/rag"
 )

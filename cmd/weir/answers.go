@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
 	"weir/internal/rag"
 
 	"github.com/spf13/cobra"

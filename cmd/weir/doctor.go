@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
 	"weir/internal/httpapi"
 	"weir/internal/rag"
 
@@ -165,7 +166,7 @@ func (a *app) checkStore(ctx context.Context, c config) finding {
 	if err != nil {
 		return bad("store", "cannot be opened: %s", explain(err))
 	}
-	err = e.store.Ready(ctx)
+	err = e.store.Check(ctx)
 	if closeErr := e.close(ctx); err == nil {
 		err = closeErr
 	}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
 	"weir/internal/embed/embedtest"
 	"weir/internal/rag"
 )

@@ -8,15 +8,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
 	"weir/internal/embed"
 	"weir/internal/extract"
 	"weir/internal/rag"
 	"weir/internal/sqlite"
 )
 
-// leaseTime is how long a document in work may go without a sign of life: so
-// long a document waits that was in work when the process was killed.
-const leaseTime = 10 * time.Second
+// leaseTime is how long a document in work may go without a sign of life.
+const leaseTime = 30 * time.Second
 
 // engine is the rooms joined: what a command works with when it holds the
 // data folder itself.
@@ -47,6 +47,11 @@ func openEngine(ctx context.Context, c config, dir, cache string, log *slog.Logg
 	store, err := sqlite.Open(ctx, sqlite.Config{Dir: dir, IndexMemory: c.IndexMemory, Log: log})
 	if err != nil {
 		return nil, errors.Join(err, x.Close(), closeEmbedder(ctx, embedder))
+	}
+	// Nobody else has the folder: what is in work now was in work when a
+	// process was killed.
+	if err := store.Reclaim(ctx); err != nil {
+		return nil, errors.Join(err, store.Close(), x.Close(), closeEmbedder(ctx, embedder))
 	}
 	svc, err := rag.New(rag.Config{
 		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, MaxFileBytes: c.MaxFileBytes,

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+
 	"weir/internal/rag"
 
 	"github.com/spf13/cobra"

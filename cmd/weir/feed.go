@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 	"time"
+
 	"weir/internal/rag"
 )
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
 	"weir/internal/rag"
 
 	"github.com/spf13/cobra"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
 	"weir/internal/httpapi"
 	"weir/internal/rag"
 
@@ -102,10 +103,10 @@ func ignoredByServer(flags *pflag.FlagSet) []string {
 }
 
 // quieter is c for commands that report in their own words: unless the user
-// asked for a level, only warnings are logged.
+// asked for a level, only what they cannot tell is logged.
 func (c config) quieter() config {
 	if !c.given("WEIR_LOG_LEVEL") {
-		c.LogLevel = slog.LevelWarn
+		c.LogLevel = slog.LevelError
 	}
 	return c
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
 	"weir/internal/rag"
 
 	"go.uber.org/goleak"

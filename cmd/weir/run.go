@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+
 	"weir/internal/rag"
 
 	"github.com/spf13/cobra"

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
 	"weir/internal/rag"
 
 	"github.com/jedib0t/go-pretty/v6/text"

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
 	"weir/internal/httpapi"
 	"weir/internal/rag"
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	"weir/internal/rag"
 
 	"github.com/dustin/go-humanize"

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+
 	"weir/internal/rag"
 
 	"github.com/jedib0t/go-pretty/v6/progress"

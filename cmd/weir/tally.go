@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+
 	"weir/internal/rag"
 )
 

@@ -113,7 +113,7 @@ func callerError(ctx context.Context, err error, operation string) rag.Error {
 	if errors.As(err, &e) {
 		return *e
 	}
-	switch code { //nolint:exhaustive // the others are of no ctx, and come as a rag.Error
+	switch code { // the others are of no ctx, and come as a rag.Error
 	case rag.Canceled:
 		return rag.Error{Code: code, Msg: "the caller left before the answer was ready"}
 	case rag.Timeout:

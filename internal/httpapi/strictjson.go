@@ -142,7 +142,7 @@ func fieldNames(v any) []string {
 
 // kindName is a Go type in the words of JSON.
 func kindName(t reflect.Type) string {
-	switch t.Kind() { //nolint:exhaustive // the kinds that requests have
+	switch t.Kind() { // the kinds that requests have
 	case reflect.String:
 		return "a string"
 	case reflect.Int, reflect.Int64:

@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	maxReadAttempts = 5               // leases of a document that was never read to its end: reading it may be what ends the process
+	maxReadAttempts = 50              // leases of a document that was never read to its end: reading it may be what ends the process
+	maxFaults       = 5               // attempts at a document whose reading meets an internal fault
 	maxBackoff      = time.Minute     // between attempts at one document
 	pollInterval    = time.Second     // for documents queued by another server, or due again
 	partingTime     = 2 * time.Second // to give a document back when the work stops
@@ -95,7 +96,7 @@ func (s *Service) work(ctx context.Context, job Job) {
 		settled = s.store.Retry(settling, job, time.Now(), "")
 	case errors.Is(cause, errDocumentTime):
 		settled = s.fail(settling, job, Errorf(Timeout, "%s took longer than %v", job.Document.Filename, s.cfg.DocumentTimeout))
-	case permanent(err), !sign.read() && job.Attempt >= maxReadAttempts:
+	case permanent(err), CodeOf(err) == Internal && !sign.read() && job.Attempt >= maxFaults:
 		log.WarnContext(ctx, "document failed", "error", err)
 		settled = s.fail(settling, job, err)
 	default:

@@ -2,6 +2,7 @@ package rag
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -87,8 +88,11 @@ func TestWhatBecomesOfADocumentThatDoesNotSucceed(t *testing.T) {
 		{"its own context's end", 1, fails(context.DeadlineExceeded), nil, "failed: timeout: an internal error; the server's log has the details", 0},
 		{"provider down", 3, fakeExtractor(byLine), down, "retry: the provider is down", 2 * time.Minute},
 		{"provider down for long", 400, nil, down, "retry: the provider is down", 2 * time.Minute},
+		{"an internal fault", maxFaults - 1, fails(errors.New("a bug")), nil, "retry: an internal error; the server's log has the details", time.Second},
+		{"an internal fault, again and again", maxFaults, fails(errors.New("a bug")), nil, "failed: internal: an internal error; the server's log has the details", 0},
+		{"a full disk, for long", 40, fails(Errorf(Unavailable, "no room")), nil, "retry: no room", time.Second},
 		{"a text that is refused", 1, fakeExtractor(byLine), Errorf(Invalid, "text 1 is too long"), "failed: invalid: text 1 is too long", 0},
-		{"a reader that ends the process", maxReadAttempts + 1, fakeExtractor(byLine), nil, "failed: invalid: f.txt: reading it was begun 5 times and never ended", 0},
+		{"a reader that ends the process", maxReadAttempts + 1, fakeExtractor(byLine), nil, "failed: invalid: f.txt: reading it was begun 50 times and never ended", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

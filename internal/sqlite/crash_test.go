@@ -145,13 +145,14 @@ func crashChild(t *testing.T, dir string) {
 		}
 	}
 	must("Open", err)
+	must("Reclaim", s.Reclaim(ctx)) // those of earlier rounds go on
 	model := crashModel()
 	for i := 0; ; i++ {
 		content := fmt.Appendf(nil, "%d %d", i, rand.Uint64())
 		sum := sha256.Sum256(content)
 		_, _, err := s.Add(ctx, "u", rag.NewDocument{Filename: "a.txt", Content: content, SHA256: hex.EncodeToString(sum[:])})
 		must("Add", err)
-		job, err := s.Lease(ctx, 20*time.Millisecond) // also those of earlier rounds, once their leases ran out
+		job, err := s.Lease(ctx, time.Minute)
 		must("Lease", err)
 		if job == nil {
 			continue

@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/internal/rag"
+)
+
+func TestReclaimFreesTheLeasesOfADeadProcess(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Add(t.Context(), "u", rag.NewDocument{Filename: "f", Content: []byte("x"), SHA256: strings.Repeat("0", 64)}); err != nil {
+		t.Fatal(err)
+	}
+	job, err := s.Lease(t.Context(), time.Hour)
+	if err != nil || job == nil {
+		t.Fatalf("lease: %v, %v", job, err)
+	}
+	if err := s.Close(); err != nil { // as a killed process leaves it: leased
+		t.Fatal(err)
+	}
+	if s, err = Open(t.Context(), Config{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if again, err := s.Lease(t.Context(), time.Hour); err != nil || again != nil {
+		t.Fatalf("before: %v, %v", again, err)
+	}
+	if err := s.Reclaim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := s.Lease(t.Context(), time.Hour)
+	if err != nil || again == nil || again.Attempt != 2 {
+		t.Fatalf("after: %v, %v", again, err)
+	}
+	if err := s.Renew(t.Context(), *job, time.Hour, rag.Parsing, rag.Progress{}); !errors.Is(err, rag.ErrLeaseLost) {
+		t.Errorf("the dead holder: %v", err)
+	}
+}
+
+func TestCheckSeesDamage(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("a whole store: %v", err)
+	}
+	if _, _, err := s.Add(t.Context(), "u", rag.NewDocument{Filename: "f", Content: make([]byte, 1<<20), SHA256: strings.Repeat("0", 64)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, fileName)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(content) / 2; i < len(content); i++ {
+		content[i] ^= 0x5a
+	}
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(t.Context(), Config{Dir: dir}); err != nil {
+		return // seen even earlier
+	}
+	defer s.Close()
+	if err := s.Check(t.Context()); err == nil {
+		t.Error("the damage was not seen")
+	}
+}
