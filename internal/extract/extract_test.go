@@ -1,0 +1,80 @@
+package extract
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"unicode/utf8"
+
+	"weir/internal/rag"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// cacheDir is shared by the tests, as compiling PDFium takes seconds. The
+// go tool's temporary folder of this run would be new each time.
+func cacheDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return tb.TempDir()
+	}
+	return filepath.Join(dir, "weir-test")
+}
+
+func newExtractor(tb testing.TB, cfg Config) *Extractor {
+	tb.Helper()
+	if cfg.CacheDir == "" {
+		cfg.CacheDir = cacheDir(tb)
+	}
+	x, err := New(cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := x.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return x
+}
+
+func extractFile(tb testing.TB, x *Extractor, file string) rag.Extracted {
+	tb.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out, err := x.Extract(tb.Context(), filepath.Base(file), b, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return out
+}
+
+// checkChunks holds what is true of every document's chunks.
+func checkChunks(tb testing.TB, x *Extractor, out rag.Extracted) {
+	tb.Helper()
+	page := 0
+	for i, c := range out.Chunks {
+		switch {
+		case c.Index != i:
+			tb.Fatalf("chunk %d has index %d", i, c.Index)
+		case c.Content == "" || !utf8.ValidString(c.Content) || !utf8.ValidString(c.SectionTitle):
+			tb.Fatalf("chunk %d: empty or not UTF-8: %q", i, c.Content)
+		case c.Tokens != x.CountTokens(c.Content):
+			tb.Fatalf("chunk %d: Tokens = %d, counted %d", i, c.Tokens, x.CountTokens(c.Content))
+		case c.Tokens > x.cfg.ChunkTokens:
+			tb.Fatalf("chunk %d: %d tokens; the limit is %d:\n%s", i, c.Tokens, x.cfg.ChunkTokens, c.Content)
+		case (c.SectionPath == nil) != (c.SectionTitle == ""):
+			tb.Fatalf("chunk %d: path %v and title %q", i, c.SectionPath, c.SectionTitle)
+		case out.Pages == 0 && (c.PageStart != 0 || c.PageEnd != 0):
+			tb.Fatalf("chunk %d: pages %d–%d of none", i, c.PageStart, c.PageEnd)
+		case out.Pages > 0 && (c.PageStart < 1 || c.PageEnd < c.PageStart || c.PageEnd > out.Pages || c.PageStart < page):
+			tb.Fatalf("chunk %d: pages %d–%d of %d, after one that starts on %d", i, c.PageStart, c.PageEnd, out.Pages, page)
+		}
+		page = c.PageStart
+	}
+}
