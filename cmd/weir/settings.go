@@ -132,7 +132,7 @@ func settings() []setting { //nolint:revive // long because it is a table
 			set:  setTime(func(c *config) *time.Duration { return &c.DocumentTimeout }, time.Second, 24*time.Hour),
 		},
 		{
-			env: "WEIR_CHUNK_TOKENS", key: "chunk_tokens", flag: "chunk-tokens", value: "N", def: "256",
+			env: "WEIR_CHUNK_TOKENS", key: "chunk_tokens", flag: "chunk-tokens", value: "N", def: "320",
 			help: "most tokens of one passage, for documents indexed from now on",
 			set:  setInt(func(c *config) *int { return &c.ChunkTokens }, 16, 8000),
 		},

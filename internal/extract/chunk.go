@@ -27,7 +27,9 @@ func (c *chunker) chunks(ctx context.Context, blocks []block) ([]rag.Chunk, erro
 	size := make([]int, len(secs))
 	for i := range secs {
 		var err error
-		if cut[i], err = c.units(ctx, secs[i].blocks, c.max); err != nil {
+		// Nothing longer than half a chunk stays whole: a heading before a
+		// sentence of a chunk's size would be a chunk by itself.
+		if cut[i], err = c.units(ctx, secs[i].blocks, c.max/2); err != nil {
 			return nil, err
 		}
 		for k := range cut[i] {

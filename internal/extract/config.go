@@ -12,7 +12,7 @@ type Config struct {
 	MaxText      int           // the most bytes of text taken from one document, and of any part unpacked on the way. Defaults to 16 MiB
 	MaxDepth     int           // the deepest nesting of elements in DOCX, quotes and lists in Markdown, bookmarks in PDF. Defaults to 256
 	Timeout      time.Duration // the longest one document may be worked on. Defaults to 2 min
-	ChunkTokens  int           // the most tokens of a chunk. Defaults to 256
+	ChunkTokens  int           // the most tokens of a chunk. Defaults to 320
 	Overlap      int           // the most tokens a chunk repeats of the one before it, within a section. Defaults to an eighth of ChunkTokens; negative: none
 	Workers      int           // PDFs read side by side. Defaults to 2
 	PDFMemory    int64         // memory of one PDFium instance, rounded down to 64 KiB. Defaults to 768 MiB
@@ -29,7 +29,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.MaxText, 16<<20)
 	set(&c.MaxDepth, 256)
 	set(&c.Timeout, 2*time.Minute)
-	set(&c.ChunkTokens, 256)
+	set(&c.ChunkTokens, 320)
 	set(&c.Overlap, c.ChunkTokens/8)
 	set(&c.Workers, 2)
 	set(&c.PDFMemory, 768<<20)

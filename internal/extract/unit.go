@@ -8,7 +8,7 @@ import (
 )
 
 // unit is what is never cut: a sentence, a row of a table, a heading, or a
-// part of one of those when it is longer than a chunk.
+// part of one of those when it is longer than half a chunk.
 type unit struct {
 	text   string
 	sep    string // what stands between it and the unit before
