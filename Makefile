@@ -1,5 +1,7 @@
 # Every target runs in .ci/run, so that none rots.
 
+SHELL := bash
+
 GOLANGCI_VERSION := v2.15.0
 CACHE            := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/weir/tools
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
@@ -11,6 +13,8 @@ ROUNDS    ?= 5
 FUZZTIME  ?= 30s
 BENCH     ?= .
 BENCHTIME ?= 1s
+BENCHED   ?= ./internal/...
+CPU       ?= 1
 
 .PHONY: help build test race lint e2e fuzz bench
 
@@ -44,5 +48,5 @@ fuzz: ## fuzz every target for FUZZTIME
 		done; \
 	done
 
-bench: ## measure; BENCH and BENCHTIME are those of go test
-	go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) ./internal/...
+bench: ## measure, as tables; BENCH, BENCHTIME and CPU are those of go test
+	set -o pipefail; go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -cpu=$(CPU) -timeout=60m $(BENCHED) | go run ./tools/benchtable
