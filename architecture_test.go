@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"internal/sqlite/postings": {"internal/analysis"},
 	"internal/storetest":       {"internal/rag"},
 	"internal/httpapi":         {"internal/rag"},
+	"internal/chaos":           {"internal/openai"},
 }
 
 func TestRoomsImportOnlyWhatTheFloorPlanAllows(t *testing.T) {

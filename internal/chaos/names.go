@@ -1,0 +1,91 @@
+package chaos
+
+// The faults. What each does is in the table of [Faults].
+const (
+	DNSUnknown Fault = "dns-unknown"
+	DNSFails   Fault = "dns-fails"
+	DNSSilent  Fault = "dns-silent"
+
+	Refuses   Fault = "refuses"
+	BlackHole Fault = "black-hole"
+	Silent    Fault = "silent"
+	Closes    Fault = "closes"
+	Stale     Fault = "stale"
+
+	TLSStall     Fault = "tls-stall"
+	TLSUnknown   Fault = "tls-unknown-authority"
+	TLSExpired   Fault = "tls-expired"
+	TLSOtherName Fault = "tls-other-name"
+	TLSNotSpoken Fault = "tls-not-spoken"
+	TLSOld       Fault = "tls-old"
+
+	HTTP2Dark         Fault = "http2-dark"
+	HTTP2GoAway       Fault = "http2-goaway"
+	HTTP2GoAwayAlways Fault = "http2-goaway-always"
+	HTTP2GoAwayMidway Fault = "http2-goaway-midway"
+	HTTP2Reset        Fault = "http2-reset"
+
+	Slow      Fault = "slow"
+	HeavyTail Fault = "heavy-tail"
+	Never     Fault = "never"
+
+	HeadDrip        Fault = "head-drip"
+	Endless1xx      Fault = "endless-1xx"
+	Flood1xx        Fault = "flood-1xx"
+	EndlessHead     Fault = "endless-head"
+	BodyDrip        Fault = "body-drip"
+	HalfThenSilence Fault = "half-then-silence"
+	HalfThenFIN     Fault = "half-then-fin"
+	HalfThenRST     Fault = "half-then-rst"
+	ChunksUnended   Fault = "chunks-unended"
+	EndlessBody     Fault = "endless-body"
+	GzipBomb        Fault = "gzip-bomb"
+	LengthTooLong   Fault = "length-too-long"
+	LengthTooShort  Fault = "length-too-short"
+
+	FewSlots      Fault = "few-slots"
+	FewSlotsQueue Fault = "few-slots-queue"
+	BatchOfOne    Fault = "batch-of-one"
+	PoisonText    Fault = "poison-text"
+	PoisonText500 Fault = "poison-text-500"
+	EveryOther    Fault = "every-other"
+
+	Busy         Fault = "429"
+	BusySeconds  Fault = "429-seconds"
+	BusyDecimals Fault = "429-decimals"
+	BusyDate     Fault = "429-date"
+	BusyAbsurd   Fault = "429-absurd"
+	BusyGarbage  Fault = "429-garbage"
+	Unpaid       Fault = "429-unpaid"
+
+	Status400 Fault = "400"
+	Status401 Fault = "401"
+	Status403 Fault = "403"
+	Status404 Fault = "404"
+	Status408 Fault = "408"
+	Status413 Fault = "413"
+	Status500 Fault = "500"
+	Status502 Fault = "502"
+	Status503 Fault = "503"
+	Status504 Fault = "504"
+
+	RedirectLoop Fault = "redirect-loop"
+	ErrorInside  Fault = "error-inside"
+	Empty        Fault = "empty"
+	HTML         Fault = "html"
+	Truncated    Fault = "truncated"
+	Nested       Fault = "nested"
+	Garbage      Fault = "garbage"
+
+	WrongDimension Fault = "wrong-dimension"
+	NaN            Fault = "nan"
+	Null           Fault = "null"
+	Zero           Fault = "zero"
+	Shuffled       Fault = "shuffled"
+	DuplicateIndex Fault = "duplicate-index"
+	MissingItem    Fault = "missing-item"
+	ExtraItem      Fault = "extra-item"
+)
+
+// Poison is what a text holds that the faults poison-text strike.
+const Poison = "chaos:poison"
