@@ -99,14 +99,14 @@ func TestBadFiles(t *testing.T) {
 		{"DOCX of broken XML", "broken.docx", docxFile(t, "<w:p><w:r></w:p>"), rag.Invalid, "is damaged"},
 		{"DOCX without text", "void.docx", docxFile(t, "<w:p/>"), rag.Invalid, "holds no text"},
 		{"DOCX nested deep", "deep.docx", docxFile(t, deep), rag.Invalid, "nests elements deeper than 1024"},
-		{"zip bomb", "bomb.docx", docxFile(t, para(strings.Repeat("0", 40<<20))), rag.TooLarge, "a zip bomb"},
-		{"bomb in another part", "bomb2.docx", docxFile(t, para("a"), part{"word/styles.xml", "<a>" + strings.Repeat(" ", 40<<20)}), rag.TooLarge, "a zip bomb"},
+		{"zip bomb", "bomb.docx", docxFile(t, para(strings.Repeat("0", 8<<20))), rag.TooLarge, "a zip bomb"},
+		{"bomb in another part", "bomb2.docx", docxFile(t, para("a"), part{"word/styles.xml", "<a>" + strings.Repeat(" ", 8<<20)}), rag.TooLarge, "a zip bomb"},
 		{"XML entities", "laughs.docx", zipFile(t, part{"word/document.xml", `<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><w:document><w:body><w:p><w:r><w:t>&b;</w:t></w:r></w:p></w:body></w:document>`}), rag.Invalid, "document type declaration"},
 		{"HTML nested deep", "deep.html", []byte("<!doctype html>" + strings.Repeat("<div>", 100_000) + "x"), rag.Invalid, "512"},
 		{"Markdown nested deep", "deep.md", []byte(strings.Repeat("> ", 100_000) + "x"), rag.Invalid, "the limit is 256"},
 		{"binary named text", "data.txt", bytes.Repeat([]byte{1, 2, 3, 0xFE, 0, 5}, 400), rag.UnsupportedMedia, "is named .txt, as plain text is, and is binary data"},
 		{"text, then binary", "mixed.txt", append([]byte(strings.Repeat("words and words\n", 2000)), bytes.Repeat([]byte{1, 2, 0, 3, 0, 0}, 9000)...), rag.UnsupportedMedia, "goes on as binary data"},
-		{"too many paragraphs", "many.txt", bytes.Repeat([]byte("a\n\n"), 1<<20), rag.TooLarge, "has more than 400000 paragraphs"},
+		{"too many paragraphs", "many.txt", bytes.Repeat([]byte("a\n\n"), maxBlocks+10), rag.TooLarge, "has more than 400000 paragraphs"},
 		{"too much text", "long.txt", bytes.Repeat([]byte("word "), 4<<20), rag.TooLarge, "the limit is 16 MiB"},
 	}
 	x := newExtractor(t, Config{})
@@ -266,7 +266,7 @@ func TestBatch(t *testing.T) {
 
 // TestClose ends calls under way and refuses new ones.
 func TestClose(t *testing.T) {
-	x, err := New(Config{CacheDir: cacheDir(t), Workers: 1})
+	x, err := New(Config{CacheDir: testCache, Workers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,23 +304,26 @@ func TestClose(t *testing.T) {
 // TestCache: a folder that cannot be used, or a damaged cache, costs time and
 // nothing else.
 func TestCache(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles PDFium twice")
-	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("not a folder"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	damaged := t.TempDir()
-	good := pdfPages(at(72, 700, "F1", 12, "Fine."))
-	for _, dir := range []string{file, damaged} {
-		x := newExtractor(t, Config{CacheDir: dir})
-		if _, err := x.Extract(t.Context(), "a.pdf", good, nil); err != nil {
-			t.Fatalf("%s: %v", dir, err)
+	for _, dir := range []string{"", file, filepath.Join(file, "inside")} {
+		if openCache(dir) != nil {
+			t.Errorf("%q can be used", dir)
 		}
 	}
-	n := 0
-	err := filepath.WalkDir(damaged, func(path string, d os.DirEntry, err error) error {
+
+	good := pdfPages(at(72, 700, "F1", 12, "Fine."))
+	if _, err := newExtractor(t, Config{}).Extract(t.Context(), "a.pdf", good, nil); err != nil { // fills the shared cache
+		t.Fatal(err)
+	}
+	damaged, n := t.TempDir(), 0
+	err := os.CopyFS(damaged, os.DirFS(testCache))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(damaged, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}

@@ -11,23 +11,26 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// testCache is shared by the tests of one run, as compiling PDFium takes
+// seconds.
+var testCache string
 
-// cacheDir is shared by the tests, as compiling PDFium takes seconds. The
-// go tool's temporary folder of this run would be new each time.
-func cacheDir(tb testing.TB) string {
-	tb.Helper()
-	dir, err := os.UserCacheDir()
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "extract-test-*")
 	if err != nil {
-		return tb.TempDir()
+		panic(err)
 	}
-	return filepath.Join(dir, "weir-test")
+	testCache = dir
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
 }
 
 func newExtractor(tb testing.TB, cfg Config) *Extractor {
 	tb.Helper()
 	if cfg.CacheDir == "" {
-		cfg.CacheDir = cacheDir(tb)
+		cfg.CacheDir = testCache
 	}
 	x, err := New(cfg)
 	if err != nil {

@@ -93,6 +93,9 @@ func TestInsuranceAnswers(t *testing.T) {
 	if _, err := os.Stat(file); err != nil {
 		t.Skip("no evaluation data beside the repository")
 	}
+	if testing.Short() {
+		t.Skip("reads 232 pages")
+	}
 	x := newExtractor(t, Config{})
 	out := extractFile(t, x, filepath.Join(eval, "evidence-of-coverage-2025.pdf"))
 	checkChunks(t, x, out)

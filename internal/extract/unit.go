@@ -168,7 +168,7 @@ func (c *chunker) split(out []string, s string, limit int) []string {
 // least one rune.
 func (c *chunker) fit(s string, limit int) int {
 	low, high := 0, len(s)+1 // low fits, high does not
-	for n := min(len(s), limit*4); n > low && n < high; {
+	for n := runeStart(s, min(len(s), limit*4)); n > low && n < high; {
 		t := c.tok.count(s[:n])
 		if t <= limit-2 {
 			if low = n; n == len(s) || t*8 >= limit*7 {
