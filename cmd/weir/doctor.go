@@ -287,7 +287,7 @@ func checkEmbedder(ctx context.Context, c config) finding {
 	if c.Embedder == "none" {
 		return good("embedder", "none: search is by words alone (set OPENAI_API_KEY or OPENAI_BASE_URL for search by meaning)")
 	}
-	e, err := newEmbedder(c)
+	e, err := newEmbedder(c) //nolint:contextcheck // it lives until its Close, not as long as this ctx
 	if err != nil {
 		return bad("embedder", "%v", err)
 	}

@@ -36,7 +36,7 @@ type engine struct {
 // The store is opened under the hold on dir. cache is a folder for what can be
 // made again.
 func openEngine(ctx context.Context, c config, dir, cache string, log *slog.Logger) (*engine, error) {
-	embedder, err := newEmbedder(c)
+	embedder, err := newEmbedder(c) //nolint:contextcheck // it lives until its Close, not as long as this ctx
 	if err != nil {
 		return nil, err
 	}

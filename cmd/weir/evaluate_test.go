@@ -87,6 +87,7 @@ func TestQuantile(t *testing.T) {
 // A small collection with everything that collections have: documents without
 // text, the same text twice, ids with strange letters, unjudged queries.
 func TestEvalBEIR(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // so that what it leaves behind is its own
 	folder := t.TempDir()
 	write(t, folder, "corpus.jsonl", strings.Join([]string{
 		`{"_id": "MED-1/β", "title": "Kettles", "text": "The kettle whistles when the water boils."}`,

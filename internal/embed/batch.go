@@ -1,50 +1,135 @@
 package embed
 
 import (
-	"strings"
-	"unicode/utf8"
+	"context"
+	"errors"
+	"slices"
+	"time"
 
 	"weir/internal/rag"
 )
 
-// span is the texts [from, to) of a call.
-type span struct{ from, to int }
+// batch is flights that are asked for together. Its flights are in the order
+// they are asked in; one whose batch is no longer this is not its business.
+type batch struct {
+	purpose rag.Purpose
+	flights []*flight
+	live    int // flights that somebody wants
+	tries   int // attempts that were made
+	due     time.Time
+	tree    *tree // the refused batch it is a part of, if any
+	half    *half // set on the two halves of a refused batch
 
-// split cuts texts into spans of at most items texts and bytes bytes; a longer
-// text is a span by itself.
-func split(texts []string, items, bytes int) []span {
-	var spans []span
-	from, sum := 0, 0
-	for i, t := range texts {
-		if i > from && (i-from == items || sum+len(t) > bytes) {
-			spans = append(spans, span{from, i})
-			from, sum = i, 0
-		}
-		sum += len(t)
-	}
-	if from < len(texts) {
-		spans = append(spans, span{from, len(texts)})
-	}
-	return spans
+	stage  stage
+	began  time.Time
+	where  *Tracker // while flying
+	cancel context.CancelCauseFunc
+	late   bool // it was cancelled because callers ran out of time
 }
 
-// valid checks what can be known without asking: it costs nothing.
-func (c Config) valid(texts []string) *rag.Error {
-	for i, t := range texts {
-		switch {
-		case strings.TrimSpace(t) == "":
-			return invalid(i, "it is empty")
-		case len(t) > c.MaxTextBytes:
-			return invalid(i, "it is too long to embed (%d bytes, at most %d)", len(t), c.MaxTextBytes)
-		case !utf8.ValidString(t):
-			return invalid(i, "it is not valid UTF-8")
-		}
-	}
-	return nil
+// stage is where a batch stands.
+type stage int
+
+const (
+	ready    stage = iota // made up, and waits for a slot
+	sleeping              // waits to be tried again
+	flying                // an attempt is under way
+	landed                // it has ended
+)
+
+// errOrphans is the cause of the end of an attempt nobody waits for.
+var errOrphans = errors.New("no caller waits for it any more")
+
+// half is what the two halves of a batch learn together: where both are
+// accepted it was the size that was refused.
+type half struct {
+	size   int // of the larger one
+	left   int // halves that were not accepted yet
+	broken bool
 }
 
-func invalid(i int, format string, args ...any) *rag.Error {
-	e := rag.FieldErrorf(field(i), format, args...)
-	e.Phase = Validate.String()
-	return e
+// tree is a batch that was refused as a whole and all that it is cut into.
+type tree struct{ refused, accepted int } // texts asked for singly; parts
+
+// hopeless reports whether halving further only doubles the number of
+// requests: nothing of the tree was accepted, and single texts were refused.
+func (t *tree) hopeless() bool { return t != nil && t.refused >= 2 && t.accepted == 0 }
+
+func newBatch(purpose rag.Purpose, flights []*flight) *batch {
+	b := &batch{purpose: purpose, flights: flights, live: len(flights)}
+	for _, f := range flights {
+		f.batch = b
+	}
+	return b
+}
+
+// wanted returns the flights that somebody wants.
+func (b *batch) wanted() []*flight {
+	return slices.DeleteFunc(slices.Clone(b.flights), func(f *flight) bool { return f.over || f.batch != b })
+}
+
+// orphan notes that one flight of b is wanted by nobody. A batch of which
+// none is wanted is cancelled, or not begun.
+func (p *Pipeline) orphan(b *batch, late bool) {
+	if b.live--; b.live > 0 {
+		return
+	}
+	switch b.stage {
+	case ready:
+		p.queue.forget(b)
+	case sleeping:
+		p.asleep = slices.DeleteFunc(p.asleep, func(o *batch) bool { return o == b })
+	case flying:
+		b.late = late
+		b.cancel(errOrphans)
+	case landed:
+	}
+}
+
+// halve puts the two halves of a refused batch in front of the queue. A half
+// that was refused itself says nothing about the size of its sibling. One
+// that is left of many is asked for alone: it may have been another that was
+// refused, whose caller left.
+func (p *Pipeline) halve(b *batch) {
+	flights := b.wanted()
+	t := b.tree
+	if t == nil {
+		t = &tree{}
+	}
+	mid := (len(flights) + 1) / 2
+	h := &half{size: mid, left: 2}
+	first, second := newBatch(b.purpose, flights[:mid]), newBatch(b.purpose, flights[mid:])
+	for _, part := range []*batch{second, first} {
+		part.tree, part.half = t, h
+		if part.live > 0 {
+			p.queue.first(part)
+		}
+	}
+}
+
+// accepted learns from a batch that was not refused.
+func (p *Pipeline) accepted(b *batch) {
+	n := int64(len(b.flights))
+	p.borne = max(p.borne, n)
+	if b.tree != nil {
+		b.tree.accepted++
+	}
+	h := b.half
+	if h == nil {
+		return
+	}
+	if h.left--; h.left == 0 && !h.broken {
+		// As many as were accepted before are no proof: it was something else.
+		p.items.Store(min(p.items.Load(), max(int64(h.size), p.borne)))
+	}
+}
+
+// refused learns from a batch that was.
+func (b *batch) refused() {
+	if b.half != nil {
+		b.half.broken = true
+	}
+	if b.tree != nil && len(b.flights) == 1 {
+		b.tree.refused++
+	}
 }

@@ -43,6 +43,39 @@ type Config struct {
 	// time, over all callers. Defaults to 8.
 	MaxConcurrent int
 
+	// MaxPending is how many different texts wait or are under way at a time,
+	// over all callers; ingest has no more than half of it. A call that does not
+	// fit is Overloaded. Defaults to 4096, or 4 × MaxBatch if that is more.
+	MaxPending int
+	// MaxPendingBytes is the same in bytes of text. Defaults to 32 MiB, or 4 ×
+	// MaxBatchBytes if that is more.
+	MaxPendingBytes int
+	// UserShare is the part of MaxPending that one user may have, over which
+	// its calls are RateLimited. Defaults to 0.5.
+	UserShare float64
+	// CacheBytes bounds the vectors that are kept, a quarter of it for those of
+	// ingest. Too small for one vector, it turns the cache off. Defaults to
+	// 64 MiB.
+	CacheBytes int
+	// IngestAge is the longest that ingest waits for queries; then one batch of
+	// it goes first. Defaults to 1 s.
+	IngestAge time.Duration
+
+	// OpenFor is how long nothing is asked after the provider was found not to
+	// answer; then one batch finds out. Defaults to 1 s.
+	OpenFor time.Duration
+	// StallAfter is how long half of the slots may be held without any answer,
+	// or four times what is usual, if that is longer; then the queries that hold
+	// them are given up. As long as nothing was ever answered it is twice that.
+	// Defaults to 3 s.
+	StallAfter time.Duration
+	// SlowAfter is the time after which an answer to a query counts as slow;
+	// when nearly all are, nothing is asked for a while. Defaults to 8 s.
+	SlowAfter time.Duration
+	// MaxPause is the longest that the provider's Retry-After is obeyed by
+	// everybody; then it is asked again. Defaults to 1 min.
+	MaxPause time.Duration
+
 	// MaxAttempts is how often a batch is tried at most. Defaults to 3.
 	MaxAttempts int
 	// Backoff is the longest wait before the second try; it doubles with each
@@ -91,6 +124,15 @@ func (c Config) WithDefaults() Config {
 	c.MaxBatchBytes = or(c.MaxBatchBytes, 256<<10)
 	c.MaxTextBytes = or(c.MaxTextBytes, 128<<10)
 	c.MaxConcurrent = or(c.MaxConcurrent, 8)
+	c.MaxPending = or(c.MaxPending, max(4096, 4*min(c.MaxBatch, maxBatch)))
+	c.MaxPendingBytes = or(c.MaxPendingBytes, max(32<<20, 4*min(c.MaxBatchBytes, 1<<30)))
+	c.UserShare = or(c.UserShare, 0.5)
+	c.CacheBytes = or(c.CacheBytes, 64<<20)
+	c.IngestAge = or(c.IngestAge, time.Second)
+	c.OpenFor = or(c.OpenFor, time.Second)
+	c.StallAfter = or(c.StallAfter, 3*time.Second)
+	c.SlowAfter = or(c.SlowAfter, 8*time.Second)
+	c.MaxPause = or(c.MaxPause, time.Minute)
 	c.MaxAttempts = or(c.MaxAttempts, 3)
 	c.Backoff = or(c.Backoff, 250*time.Millisecond)
 	c.MaxBackoff = or(c.MaxBackoff, 8*time.Second)
@@ -150,6 +192,14 @@ func (c Config) validate() (endpoint string, err error) {
 		{"MaxBatchBytes", int64(c.MaxBatchBytes)},
 		{"MaxTextBytes", int64(c.MaxTextBytes)},
 		{"MaxConcurrent", int64(c.MaxConcurrent)},
+		{"MaxPending", int64(c.MaxPending)},
+		{"MaxPendingBytes", int64(c.MaxPendingBytes)},
+		{"CacheBytes", int64(c.CacheBytes)},
+		{"IngestAge", int64(c.IngestAge)},
+		{"OpenFor", int64(c.OpenFor)},
+		{"StallAfter", int64(c.StallAfter)},
+		{"SlowAfter", int64(c.SlowAfter)},
+		{"MaxPause", int64(c.MaxPause)},
 		{"MaxAttempts", int64(c.MaxAttempts)},
 		{"Backoff", int64(c.Backoff)},
 		{"MaxBackoff", int64(c.MaxBackoff)},
@@ -164,6 +214,12 @@ func (c Config) validate() (endpoint string, err error) {
 		if f.v < 0 {
 			bad = append(bad, fmt.Errorf("%s must not be negative", f.name))
 		}
+	}
+	if !(c.UserShare > 0 && c.UserShare <= 1) {
+		bad = append(bad, fmt.Errorf("UserShare (%v) must be over 0 and at most 1", c.UserShare))
+	}
+	if share := min(c.UserShare, 0.5); c.MaxBatch > int(share*float64(c.MaxPending)) || c.MaxBatchBytes > int(share*float64(c.MaxPendingBytes)) {
+		bad = append(bad, errors.New("a batch (MaxBatch, MaxBatchBytes) must fit what one user and what ingest may have of MaxPending and MaxPendingBytes"))
 	}
 	if c.MaxTextBytes > c.MaxBatchBytes {
 		bad = append(bad, fmt.Errorf("MaxTextBytes (%d) must not be over MaxBatchBytes (%d)", c.MaxTextBytes, c.MaxBatchBytes))

@@ -101,31 +101,3 @@ func TestBackoffBounds(t *testing.T) {
 		})
 	}
 }
-
-func TestSplit(t *testing.T) {
-	tests := []struct {
-		name  string
-		texts []string
-		want  []span
-	}{
-		{"none", nil, nil},
-		{"one", []string{"a"}, []span{{0, 1}}},
-		{"by items", []string{"a", "b", "c", "d"}, []span{{0, 3}, {3, 4}}},
-		{"by bytes", []string{"aaaa", "bbbb", "cccc", "d"}, []span{{0, 2}, {2, 4}}},
-		{"just fits", []string{"aaaa", "bbbbbb", "c"}, []span{{0, 2}, {2, 3}}},
-		{"one over all", []string{"a", strings.Repeat("b", 11), "c"}, []span{{0, 1}, {1, 2}, {2, 3}}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := split(tt.texts, 3, 10)
-			if len(got) != len(tt.want) {
-				t.Fatalf("%v, want %v", got, tt.want)
-			}
-			for i := range got {
-				if got[i] != tt.want[i] {
-					t.Errorf("%v, want %v", got, tt.want)
-				}
-			}
-		})
-	}
-}

@@ -22,7 +22,7 @@ const (
 func against(s *embedtest.Server) Config {
 	return Config{
 		BaseURL: s.URL(), APIKey: key, Model: "m", Dimensions: dim,
-		Backoff: time.Nanosecond, MaxBackoff: time.Second,
+		Backoff: time.Nanosecond, MaxBackoff: time.Second, CacheBytes: 1,
 		MaxResponseBytes: 1 << 20, RootCAs: s.RootCAs(),
 	}
 }
@@ -77,7 +77,7 @@ func TestFaults(t *testing.T) {
 		after  time.Duration
 		passes bool // a single such reply is not seen by the caller
 	}{
-		{"400", status(400), rag.Invalid, "headers", "texts[0]: the embedding provider refused the text (400): told to fail", 0, false},
+		{"400", status(400), rag.Invalid, "headers", "]: the embedding provider refused the text (400): told to fail", 0, false},
 		{"400, not by an API", embedtest.Reply{Status: 400, Body: "<html>nginx</html>"}, rag.Unavailable, "headers", "refused the request (400)", 0, false},
 		{"413, not by an API", embedtest.Reply{Status: 413, Body: "<html>nginx</html>"}, rag.Invalid, "headers", "refused the text (413)", 0, false},
 		{"413", status(413), rag.Invalid, "headers", "refused the text (413)", 0, false},

@@ -94,7 +94,7 @@ func TestStaleConnection(t *testing.T) {
 			mu.Unlock()
 		}
 	})
-	p := open(t, Config{BaseURL: "http://" + addr + "/v1", Model: "m", Dimensions: dim, MaxAttempts: 1})
+	p := open(t, Config{BaseURL: "http://" + addr + "/v1", Model: "m", Dimensions: dim, MaxAttempts: 1, CacheBytes: 1})
 	for range 2 {
 		got, err := p.Embed(t.Context(), "u", rag.ForQuery, []string{"a b"})
 		if err != nil {

@@ -41,7 +41,7 @@ func TestManyBatches(t *testing.T) {
 	var got [][]float32
 	go func() {
 		var err error
-		got, err = p.Embed(t.Context(), "u", rag.ForIngest, texts)
+		got, err = p.Embed(t.Context(), "u", rag.ForQuery, texts) // ingest would leave a slot free
 		done <- err
 	}()
 	if err := s.Await(t.Context(), 3); err != nil {
@@ -66,7 +66,7 @@ func TestFailsWhole(t *testing.T) {
 	cfg.MaxBatch, cfg.MaxConcurrent = 10, 2
 	p := open(t, cfg)
 	s.Next(embedtest.Reply{Wait: make(chan struct{})}, embedtest.Reply{Status: 401})
-	got, err := p.Embed(t.Context(), "u", rag.ForIngest, numbered(100, "t %d"))
+	got, err := p.Embed(t.Context(), "u", rag.ForQuery, numbered(100, "t %d"))
 	e := typed(t, err)
 	if got != nil || e.Code != rag.Unavailable || !strings.Contains(e.Msg, "(401)") {
 		t.Errorf("%v, %v", got, err)
@@ -221,9 +221,10 @@ func TestClose(t *testing.T) {
 	s.Always(embedtest.Reply{Fault: embedtest.StallHeaders})
 	const callers = 12 // more than slots: some wait for one
 	failed := make(chan error, callers)
-	for range callers {
+	for i := range callers {
 		go func() {
-			_, err := p.Embed(t.Context(), "u", rag.ForQuery, []string{"a"})
+			// 64 texts each: a batch is full, so that all slots are taken.
+			_, err := p.Embed(t.Context(), "u", rag.ForQuery, numbered(64, fmt.Sprintf("caller %d, %%d", i)))
 			failed <- err
 		}()
 	}

@@ -33,17 +33,26 @@ func response(status int, body string, header ...string) *http.Response {
 }
 
 func right(r *http.Request) (*http.Response, error) {
+	return rightBut(r, func(string) bool { return false })
+}
+
+// rightBut answers with zeros where ill says so.
+func rightBut(r *http.Request, ill func(text string) bool) (*http.Response, error) {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	req, err := openai.DecodeEmbeddingsRequest(raw, openai.Limits{Items: 99, Values: dim})
+	req, err := openai.DecodeEmbeddingsRequest(raw, openai.Limits{Items: 4096, Values: dim})
 	if err != nil {
 		return nil, err
 	}
 	var a openai.Embeddings
 	for i, text := range req.Input {
-		a.Data = append(a.Data, openai.Embedding{Index: i, Vector: embedtest.Vector(text, dim)})
+		v := embedtest.Vector(text, dim)
+		if ill(text) {
+			v = make([]float32, dim)
+		}
+		a.Data = append(a.Data, openai.Embedding{Index: i, Vector: v})
 	}
 	body, err := a.Encode(openai.Base64)
 	return response(200, string(body)), err
@@ -52,10 +61,16 @@ func right(r *http.Request) (*http.Response, error) {
 func timed(t *testing.T, cfg Config, rt http.RoundTripper) *Pipeline {
 	t.Helper()
 	cfg.BaseURL, cfg.Model, cfg.Dimensions, cfg.APIKey = "http://provider/v1", "m", dim, key
+	cfg.CacheBytes = or(cfg.CacheBytes, 1)
 	p, err := newPipeline(cfg, rt)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := p.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	return p
 }
 

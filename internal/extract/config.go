@@ -9,7 +9,7 @@ import (
 type Config struct {
 	MaxBytes     int64         // the largest file. Defaults to 64 MiB
 	MaxPages     int           // the most pages of one document. Defaults to 5000
-	MaxText      int           // the most bytes of text taken from one document, and of any part unpacked on the way. Defaults to 16 MiB
+	MaxText      int           // the most bytes of text, or of HTML, taken from one document; a DOCX may unpack to four times as much. Defaults to 16 MiB
 	MaxDepth     int           // the deepest nesting of elements in DOCX, quotes and lists in Markdown, bookmarks in PDF. Defaults to 256
 	Timeout      time.Duration // the longest one document may be worked on. Defaults to 2 min
 	ChunkTokens  int           // the most tokens of a chunk. Defaults to 320

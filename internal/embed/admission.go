@@ -1,0 +1,129 @@
+package embed
+
+import (
+	"fmt"
+	"time"
+
+	"weir/internal/rag"
+)
+
+// want is what a call asks for beyond the cache.
+type want struct {
+	all   load // different texts
+	fresh int  // of these, not on their way yet
+	bytes int  // of the fresh
+}
+
+// wants counts, and finds the flights c would join only to run out of time.
+func (p *Pipeline) wants(c *call, now time.Time) (w want, hopeless *rag.Error) {
+	seen := make(map[digest]struct{}, len(c.keys))
+	for i, k := range c.keys {
+		if _, twice := seen[k]; twice || c.vectors[i] != nil {
+			continue
+		}
+		seen[k] = struct{}{}
+		w.all.items++
+		w.all.bytes += len(c.texts[i])
+		f := p.table.byKey[k]
+		if f == nil {
+			w.fresh++
+			w.bytes += len(c.texts[i])
+			continue
+		}
+		if b := f.batch; b != nil && b.stage == sleeping && !p.cfg.fits(c.left(now), b.due.Sub(now), p.pace(c.purpose).typical()) {
+			hopeless = f.last
+		}
+	}
+	return w, hopeless
+}
+
+// admit refuses a call that cannot be answered in time, or that there is no
+// room for, before it costs anything. What only joins others is let in.
+func (p *Pipeline) admit(c *call, now time.Time) *rag.Error {
+	w, hopeless := p.wants(c, now)
+	if hopeless != nil {
+		return hopeless
+	}
+	if err := p.bounds(c, w, now); err != nil || w.fresh == 0 {
+		return err
+	}
+	p.breaker.check(now, p.slots.full(now))
+	if p.breaker.state == opened {
+		return p.openError(now)
+	}
+	if wait := p.pausedUntil.Sub(now); wait > 0 && !p.cfg.fits(c.left(now), wait, p.pace(c.purpose).typical()) {
+		return pauseError(wait)
+	}
+	if c.purpose == rag.ForIngest {
+		return nil // it has time
+	}
+	wait, typical := p.predict(c.user, w.fresh, now), p.pace(c.purpose).typical()
+	if left := c.left(now); left != 0 && wait > 0 && wait+2*typical > left {
+		return p.overloaded(wait+3*typical-left, // the prediction is right to within a round
+			"the queue for embeddings is longer than the time this call has left")
+	}
+	return nil
+}
+
+// bounds checks the number of texts and bytes.
+func (p *Pipeline) bounds(c *call, w want, now time.Time) *rag.Error {
+	items, bytes := p.cfg.MaxPending, p.cfg.MaxPendingBytes
+	mine := load{int(p.cfg.UserShare * float64(items)), int(p.cfg.UserShare * float64(bytes))}
+	if w.all.items > mine.items || w.all.bytes > mine.bytes {
+		return &rag.Error{
+			Code: rag.TooLarge, Phase: Queue.String(),
+			Msg: fmt.Sprintf("one call may have %d texts embedded at most, of %d bytes together", mine.items, mine.bytes),
+		}
+	}
+	drained := func() time.Duration { return max(p.predict(c.user, w.fresh, now), p.pace(c.purpose).typical()) }
+	if has := p.users[c.user]; has.items+w.all.items > mine.items || has.bytes+w.all.bytes > mine.bytes {
+		e := p.overloaded(drained(), "this user already waits for as many embeddings as one user may")
+		e.Code = rag.RateLimited
+		return e
+	}
+	full := len(p.table.byKey)+w.fresh > items || p.table.bytes+w.bytes > bytes
+	if c.purpose == rag.ForIngest && p.table.ingest+w.fresh > items/2 {
+		full = true
+	}
+	if full && w.fresh > 0 {
+		return p.overloaded(drained(), "there are as many embeddings waited for as there may be")
+	}
+	return nil
+}
+
+// predict returns how long the last of n further texts of a query is going to
+// wait for its slot: rounds of attempts that go before, each as long as usual.
+// 0: there is a slot, or it is not known how long attempts take.
+func (p *Pipeline) predict(u rag.User, n int, now time.Time) time.Duration {
+	typical := p.pace(rag.ForQuery).typical()
+	limit := max(1, int(p.slots.limit))
+	idle := max(0, limit-p.slots.used(now))
+	before := (p.queue.ahead(rag.ForQuery, u, n) + n - 1) / int(max(1, p.items.Load())) // batches
+	if before < idle {
+		return 0
+	}
+	// The slots are on average half way through.
+	return typical/2 + time.Duration((before-idle)/limit)*typical
+}
+
+const leastRetryAfter = 100 * time.Millisecond
+
+func (p *Pipeline) overloaded(after time.Duration, msg string) *rag.Error {
+	p.count.refused++
+	return &rag.Error{Code: rag.Overloaded, Phase: Queue.String(), RetryAfter: max(after, leastRetryAfter), Msg: msg}
+}
+
+func (p *Pipeline) openError(now time.Time) *rag.Error {
+	p.count.refused++
+	return &rag.Error{
+		Code: rag.Unavailable, Phase: Queue.String(), RetryAfter: max(p.breaker.until.Sub(now), leastRetryAfter),
+		Msg: "the embedding provider does not answer, and is left alone for a moment", Err: errOpen,
+	}
+}
+
+func pauseError(wait time.Duration) *rag.Error {
+	return &rag.Error{
+		Code: rag.Unavailable, Phase: Queue.String(), RetryAfter: wait,
+		Msg: "the embedding provider asked not to be asked for a while",
+	}
+}

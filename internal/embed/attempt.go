@@ -1,0 +1,206 @@
+package embed
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"weir/internal/rag"
+)
+
+// begin makes an attempt for b in a goroutine of its own. ctx is the
+// pipeline's; the attempt ends with it, with its own time limit, or when all
+// callers left.
+func (p *Pipeline) begin(ctx context.Context, b *batch, now time.Time) {
+	b.flights = b.wanted()
+	b.live = len(b.flights)
+	texts := make([]string, b.live)
+	for i, f := range b.flights {
+		texts[i] = f.text
+	}
+	b.stage, b.began, b.where = flying, now, new(Tracker)
+	ctx, b.cancel = context.WithCancelCause(ctx)
+	if b.tries++; b.tries == 1 && b.tree == nil && !b.flights[0].alone {
+		p.budget.first()
+	}
+	if p.breaker.state == halfOpen {
+		p.breaker.probe = b
+	}
+	p.slots.take(b.purpose)
+	p.flying[b] = struct{}{}
+	p.count.attempts++
+	p.count.texts += int64(len(texts))
+	p.running++
+	go p.fly(ctx, b, texts)
+}
+
+// fly makes the attempt and takes in how it ended.
+func (p *Pipeline) fly(ctx context.Context, b *batch, texts []string) {
+	defer p.leave()
+	defer b.cancel(nil)
+	got, fault := p.guarded(ctx, texts, b.where)
+	p.mu.Lock()
+	p.land(b, got, fault, time.Now())
+	p.mu.Unlock()
+	p.rouse()
+}
+
+// guarded turns a panic, which would end the whole program here, into a Fault.
+func (p *Pipeline) guarded(ctx context.Context, texts []string, where *Tracker) (got []Outcome, fault *Fault) {
+	defer func() {
+		if r := recover(); r != nil {
+			fault = newFault(where.Phase(), fmt.Errorf("panic: %v\n%s", r, debug.Stack()), "could not be asked") //nolint:err113 // for the log
+			fault.Code = rag.Internal
+		}
+	}()
+	return p.client.Attempt(ctx, texts, where)
+}
+
+// land takes in how an attempt ended: for the slots, the breaker and the
+// pause first, then for each of its texts.
+func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
+	delete(p.flying, b)
+	orphaned := b.live == 0
+	b.stage = landed
+	p.learn(b, fault, orphaned, now)
+	if p.closed && fault != nil {
+		fault = closedFault(b.where.Phase())
+	}
+	b.where = nil
+	switch {
+	case fault == nil:
+		p.accepted(b)
+		p.deliver(b, got)
+	case orphaned:
+	case fault.Split:
+		b.refused()
+		if len(b.flights) > 1 {
+			p.halve(b)
+			return
+		}
+		p.fail(b, fault)
+	case fault.Retry:
+		p.again(b, fault, now)
+	default:
+		p.fail(b, fault)
+	}
+}
+
+// learn tells slots, breaker, pause and pace how an attempt ended.
+func (p *Pipeline) learn(b *batch, fault *Fault, orphaned bool, now time.Time) {
+	took, typical := now.Sub(b.began), p.pace(b.purpose).typical()
+	cut := orphaned && fault != nil // the end of it is our own doing
+	busy := fault != nil && isBusy(fault.Status)
+	timeout := fault != nil && !cut && fault.Code == rag.Timeout
+	// Who began too late to be answered says nothing of the provider.
+	late := cut && b.late && took > typical+typical/2
+	cool := now
+	if cut || timeout {
+		cool = now.Add(min(max(typical, leastCooling), mostCooling))
+	}
+	p.slots.release(b.purpose, now, cool)
+	switch {
+	case fault == nil:
+		p.pace(b.purpose).learn(took)
+		p.slots.grow()
+	case busy, timeout, late:
+		p.slots.shrink(b.began, now)
+	}
+	// A refusal, or being asked too often, is an answer; so is nonsense not.
+	alive := fault == nil || !fault.Retry || fault.Status == http.StatusTooManyRequests
+	if cut {
+		alive = false
+	}
+	told := !cut || late
+	if fault != nil {
+		p.count.failed++
+	}
+	probe := p.breaker.probe == b
+	if told {
+		p.breaker.note(now, alive, b.purpose == rag.ForQuery && took > p.cfg.SlowAfter)
+	}
+	if probe {
+		p.breaker.probed(now, alive, told)
+	}
+	if busy && fault.RetryAfter > 0 {
+		p.pause(fault.RetryAfter, now)
+	}
+}
+
+// A slot whose attempt was given up is taken a little longer, for about as
+// long as the provider goes on with it.
+const (
+	leastCooling = 50 * time.Millisecond
+	mostCooling  = time.Second
+)
+
+// deliver ends the flights that have a vector, and has a few ill ones asked
+// for once more, alone.
+func (p *Pipeline) deliver(b *batch, got []Outcome) {
+	ill := 0
+	for _, o := range got {
+		if o.Err != nil {
+			ill++
+		}
+	}
+	for i, f := range b.flights {
+		o := got[i]
+		if o.Err == nil {
+			p.cache.put(f.purpose, f.key, o.Vector)
+			if f.batch == b {
+				p.settle(f, o.Vector, nil, false)
+			}
+			continue
+		}
+		if f.over || f.batch != b {
+			continue
+		}
+		if ill > maxAlone || f.alone || !p.budget.take() { // of many ill ones it is not the texts
+			p.settle(f, nil, o.Err, true)
+			continue
+		}
+		f.alone, f.last = true, o.Err
+		again := newBatch(b.purpose, []*flight{f})
+		p.count.retries++
+		p.queue.first(again)
+	}
+}
+
+// maxAlone is how many texts of a batch are asked for again by themselves.
+const maxAlone = 4
+
+// fail ends all flights of b with fault.
+func (p *Pipeline) fail(b *batch, fault *Fault) {
+	for _, f := range b.wanted() {
+		p.settle(f, nil, fault.Error, f.alone || fault.Code == rag.Invalid)
+	}
+}
+
+// again lets b sleep until it is tried again, without a slot. Callers who
+// cannot wait that long are told now.
+func (p *Pipeline) again(b *batch, fault *Fault, now time.Time) {
+	wait := p.cfg.backoff(b.tries+1, fault.RetryAfter)
+	if b.tries >= p.cfg.MaxAttempts || p.breaker.state != closed {
+		p.fail(b, fault)
+		return
+	}
+	for _, f := range b.wanted() {
+		f.last = fault.Error
+		p.endWhoCannotWait(f, wait, fault.Error, now)
+	}
+	flights := b.wanted()
+	if len(flights) == 0 {
+		return
+	}
+	if !p.budget.take() {
+		p.fail(b, fault)
+		return
+	}
+	next := newBatch(b.purpose, flights)
+	next.tries, next.tree, next.half = b.tries, b.tree, b.half
+	next.stage, next.due = sleeping, now.Add(wait)
+	p.count.retries++
+	p.asleep = append(p.asleep, next)
+}

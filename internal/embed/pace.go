@@ -1,0 +1,25 @@
+package embed
+
+import (
+	"slices"
+	"time"
+)
+
+// pace is how long attempts that succeed take: the median of the last ones.
+// The zero value knows nothing.
+type pace struct {
+	last [31]time.Duration
+	n    int // ever learned
+	p50  time.Duration
+}
+
+func (p *pace) learn(d time.Duration) {
+	p.last[p.n%len(p.last)] = d
+	p.n++
+	known := slices.Clone(p.last[:min(p.n, len(p.last))])
+	slices.Sort(known)
+	p.p50 = known[len(known)/2]
+}
+
+// typical returns the median, 0 when nothing is known.
+func (p *pace) typical() time.Duration { return p.p50 }
