@@ -121,7 +121,7 @@ func (c *Client) post(ctx, attempt context.Context, texts []string, o options, a
 		return nil, refusal, c.refused(refusal, resp.Header, texts, Headers)
 	}
 	at.set(Body)
-	body, fault := c.read(ctx, attempt, resp)
+	body, fault := c.read(ctx, attempt, resp, len(texts))
 	if fault != nil {
 		return nil, nil, fault
 	}
@@ -172,9 +172,11 @@ func readError(body io.Reader, cancel func()) []byte {
 	return b.Bytes()
 }
 
-// read reads the whole answer, up to its bound.
-func (c *Client) read(ctx, attempt context.Context, resp *http.Response) ([]byte, *Fault) {
-	limit := int64(c.cfg.MaxResponseBytes)
+// read reads the whole answer, up to its bound: what so many vectors can need,
+// also of a wrong dimension, so that check can say what is wrong.
+func (c *Client) read(ctx, attempt context.Context, resp *http.Response, texts int) ([]byte, *Fault) {
+	const besides = 64 << 10 // the rest of the answer
+	limit := min(int64(c.cfg.MaxResponseBytes), int64(texts+1)*int64(max(c.cfg.Dimensions, 4096))*maxValueBytes+besides)
 	var b bytes.Buffer
 	if n := resp.ContentLength; n > 0 && n <= 1<<20 { // a claim is believed up to a MiB
 		b.Grow(int(n) + bytes.MinRead)

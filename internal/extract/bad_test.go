@@ -104,6 +104,8 @@ func TestBadFiles(t *testing.T) {
 		{"XML entities", "laughs.docx", zipFile(t, part{"word/document.xml", `<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><w:document><w:body><w:p><w:r><w:t>&b;</w:t></w:r></w:p></w:body></w:document>`}), rag.Invalid, "document type declaration"},
 		{"HTML nested deep", "deep.html", []byte("<!doctype html>" + strings.Repeat("<div>", 100_000) + "x"), rag.Invalid, "512"},
 		{"Markdown nested deep", "deep.md", []byte(strings.Repeat("> ", 100_000) + "x"), rag.Invalid, "the limit is 256"},
+		{"Markdown table that grows", "wide.md", []byte(strings.Repeat("|a", 12_000) + "|\n" + strings.Repeat("|-", 12_000) + "|\n" + strings.Repeat("|\n", 6000)), rag.Invalid, "more than 250000 cells"},
+		{"the same in a quote", "quoted.md", []byte("> " + strings.Repeat("|a", 3000) + "|\n> " + strings.Repeat("|-", 3000) + "|\n" + strings.Repeat("> |\n", 3000)), rag.Invalid, "more than 250000 cells"},
 		{"binary named text", "data.txt", bytes.Repeat([]byte{1, 2, 3, 0xFE, 0, 5}, 400), rag.UnsupportedMedia, "is named .txt, as plain text is, and is binary data"},
 		{"text, then binary", "mixed.txt", append([]byte(strings.Repeat("words and words\n", 2000)), bytes.Repeat([]byte{1, 2, 0, 3, 0, 0}, 9000)...), rag.UnsupportedMedia, "goes on as binary data"},
 		{"too many paragraphs", "many.txt", bytes.Repeat([]byte("a\n\n"), maxBlocks+10), rag.TooLarge, "has more than 400000 paragraphs"},

@@ -37,11 +37,17 @@ func (c *chunker) chunks(ctx context.Context, blocks []block) ([]rag.Chunk, erro
 		}
 	}
 	var out []rag.Chunk
+	var held []unit // headings with nothing below them: they open what follows
 	for i := 0; i < len(secs); {
 		end, label := c.group(secs, size, i)
-		var units []unit
+		units := held
+		held = nil
 		for k := i; k < end; k++ {
 			units = appendUnits(units, cut[k])
+		}
+		if end < len(secs) && c.headingsOnly(units) {
+			held, i = units, end
+			continue
 		}
 		var path []int
 		title := ""
@@ -59,6 +65,19 @@ func (c *chunker) chunks(ctx context.Context, blocks []block) ([]rag.Chunk, erro
 		}
 	}
 	return out, nil
+}
+
+// headingsOnly reports whether units are headings and nothing else, not so
+// many that they would push out what they stand before.
+func (c *chunker) headingsOnly(units []unit) bool {
+	sum := 0
+	for i := range units {
+		if units[i].kind != heading {
+			return false
+		}
+		sum += units[i].tokens
+	}
+	return sum <= c.max/4
 }
 
 // appendUnits adds the units of the next section.

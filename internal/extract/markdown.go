@@ -51,6 +51,9 @@ func (x *Extractor) readMarkdown(ctx context.Context, data []byte) (document, er
 		if err := x.checkNesting(part); err != nil {
 			return d, err
 		}
+		if err := checkTables(part); err != nil {
+			return d, err
+		}
 		src := []byte(part)
 		w := markdownWalker{src: src, tables: tables}
 		w.blocksOf(md.Parse(gtext.NewReader(src), parser.WithContext(parser.NewContext())), "")

@@ -153,7 +153,7 @@ func subheadings(pieces []piece) []piece {
 }
 
 // finishHeadings joins labels with their titles, and drops headings that only
-// say that what stands under them goes on.
+// say that what stands under them goes on, and lines that only repeat one.
 func finishHeadings(pieces []piece) []piece {
 	out := pieces[:0]
 	last := map[int]string{} // level → the latest heading
@@ -162,6 +162,9 @@ func finishHeadings(pieces []piece) []piece {
 		if n := len(out); n > 0 && namesLabel(&out[n-1], &p) {
 			out[n-1].text += " " + p.text
 			last[out[n-1].level] = bare(out[n-1].text)
+			continue
+		}
+		if n := len(out); n > 0 && repeats(&out[n-1], &p) {
 			continue
 		}
 		if p.kind == heading {
@@ -179,6 +182,12 @@ func finishHeadings(pieces []piece) []piece {
 		out = append(out, p)
 	}
 	return out
+}
+
+// repeats reports whether p says again what the heading right before it says,
+// as the first page of a chapter often does.
+func repeats(q, p *piece) bool {
+	return q.kind == heading && p.page <= q.page+2 && (p.kind == heading || p.kind == paragraph) && bare(p.text) == bare(q.text)
 }
 
 var continued = regexp.MustCompile(`(?i)\s*[(\[](continued|cont\.?|cont’d|cont'd|continúa|continuación|fortsetzung|suite|续|続き)[)\]]\s*$`)

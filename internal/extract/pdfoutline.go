@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // mark is one bookmark.
@@ -103,6 +104,14 @@ func bare(s string) string {
 	}, s)
 }
 
+// saysSomething reports whether a bookmark's title is no title: programs that
+// make bookmarks by looks take the end of a wrapped sentence for one, and whole
+// sentences that lead to a list.
+func saysSomething(title string) bool {
+	first, _ := utf8.DecodeRuneInString(title)
+	return unicode.IsLower(first) && strings.HasSuffix(title, ".") || strings.HasSuffix(title, ":") && strings.Contains(title, ". ")
+}
+
 // applyOutline makes headings of the pieces that bookmarks name. It returns
 // false, and changes nothing, when the bookmarks do not fit the text.
 func applyOutline(pieces []piece, marks []mark, need int) ([]piece, bool) {
@@ -117,7 +126,7 @@ func applyOutline(pieces []piece, marks []mark, need int) ([]piece, bool) {
 	var hits []hit
 	from, usable := 0, 0
 	for _, m := range marks {
-		if m.page <= 0 {
+		if m.page <= 0 || saysSomething(m.title) {
 			continue
 		}
 		usable++

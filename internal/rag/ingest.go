@@ -12,6 +12,7 @@ const (
 	maxReadAttempts = 50              // leases of a document that was never read to its end: reading it may be what ends the process
 	maxFaults       = 5               // attempts at a document whose reading meets an internal fault
 	maxBackoff      = time.Minute     // between attempts at one document
+	maxRetryAfter   = 5 * time.Minute // that is waited before an attempt, whatever the provider asks for
 	pollInterval    = time.Second     // for documents queued by another server, or due again
 	partingTime     = 2 * time.Second // to give a document back when the work stops
 	extractPhase    = "extract"
@@ -97,11 +98,11 @@ func (s *Service) work(ctx context.Context, job Job) {
 	case errors.Is(cause, errDocumentTime):
 		settled = s.fail(settling, job, Errorf(Timeout, "%s took longer than %v", job.Document.Filename, s.cfg.DocumentTimeout))
 	case permanent(err), CodeOf(err) == Internal && !sign.read() && job.Attempt >= maxFaults:
-		log.WarnContext(ctx, "document failed", "error", err)
+		log.WarnContext(ctx, "document failed", forLog(err)...)
 		settled = s.fail(settling, job, err)
 	default:
 		wait := backoff(job.Attempt, err)
-		log.WarnContext(ctx, "document waits for another attempt", "error", err, "wait", wait)
+		log.WarnContext(ctx, "document waits for another attempt", append(forLog(err), "wait", wait)...)
 		settled = s.store.Retry(settling, job, time.Now().Add(wait), message(err))
 	}
 	if settled != nil && !errors.Is(settled, ErrLeaseLost) {
@@ -213,6 +214,16 @@ func permanent(err error) bool {
 	return false
 }
 
+// forLog is err without what its owner alone should read: the message to them
+// names their file. The cause of a fault that is not theirs is written whole.
+func forLog(err error) []any {
+	attrs := []any{"code", CodeOf(err)}
+	if !permanent(err) {
+		attrs = append(attrs, "error", err)
+	}
+	return attrs
+}
+
 // message is what the document's owner is told of err.
 func message(err error) string {
 	var e *Error
@@ -223,13 +234,14 @@ func message(err error) string {
 }
 
 // backoff is the wait before attempt+1: exponential with full jitter above a
-// half, at least what the error asks for, at most a minute beyond it.
+// half, beyond what the error asks for. An absurd wish is not granted: one more
+// attempt costs the provider less than a parked document its owner.
 func backoff(attempt int, err error) time.Duration {
 	d := min(maxBackoff, time.Second<<min(max(attempt-1, 0), 10))
 	d = d/2 + rand.N(d/2+1)
 	var e *Error
 	if errors.As(err, &e) {
-		d += e.RetryAfter
+		d += min(e.RetryAfter, maxRetryAfter)
 	}
 	return d
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -28,8 +29,8 @@ func (s *Service) Upload(ctx context.Context, user User, n NewDocument) (doc Doc
 		return Document{}, false, FieldErrorf("filename", "must not be empty")
 	case len(n.Filename) > MaxFilenameBytes:
 		return Document{}, false, FieldErrorf("filename", "is %d bytes long; the limit is %d", len(n.Filename), MaxFilenameBytes)
-	case !utf8.ValidString(n.Filename) || strings.ContainsFunc(n.Filename, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return Document{}, false, FieldErrorf("filename", "must be printable UTF-8")
+	case !utf8.ValidString(n.Filename) || strings.ContainsFunc(n.Filename, unprintable):
+		return Document{}, false, FieldErrorf("filename", "must be valid UTF-8 without control characters")
 	case len(n.Content) == 0:
 		return Document{}, false, FieldErrorf("file", "%s is empty (0 bytes)", n.Filename)
 	case int64(len(n.Content)) > s.cfg.MaxFileBytes:
@@ -52,6 +53,12 @@ func (s *Service) Upload(ctx context.Context, user User, n NewDocument) (doc Doc
 		s.knock()
 	}
 	return a.doc, a.created, err
+}
+
+// unprintable tells what has no business in a name: controls, line ends, and
+// what turns the direction of writing, so that a name is not what it seems.
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
 
 // Document returns one document.

@@ -195,10 +195,10 @@ func (t *retrieval) emptyReason(ctx context.Context, found Candidates, below, tr
 	switch {
 	case err != nil:
 		return "", err
-	case counts[Queued]+counts[Parsing]+counts[Embedding] > 0:
-		return StillIndexing, nil
 	case found.Chunks > 0 || counts[Ready] > 0:
 		return NoMatch, nil
+	case counts[Queued]+counts[Parsing]+counts[Embedding] > 0:
+		return StillIndexing, nil
 	}
 	return NoDocuments, nil
 }

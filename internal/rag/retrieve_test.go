@@ -144,6 +144,7 @@ func TestEmptyAnswersSayWhy(t *testing.T) {
 		{"only failed ones", book(0, nil, nil), map[Status]int{Failed: 2, Cancelled: 1}, Request{}, NoDocuments},
 		{"queued", book(0, nil, nil), map[Status]int{Queued: 1}, Request{}, StillIndexing},
 		{"embedding", book(0, nil, nil), map[Status]int{Embedding: 1, Failed: 1}, Request{}, StillIndexing},
+		{"no match, and more to come", book(3, nil, nil), map[Status]int{Ready: 1, Queued: 1}, Request{}, NoMatch},
 		{"no match", book(3, nil, nil), map[Status]int{Ready: 1}, Request{}, NoMatch},
 		{"below", book(3, nil, []Candidate{cos(1, .2)}), map[Status]int{Ready: 1}, Request{}, BelowThreshold},
 		{"budget", book(3, []Candidate{lex(1, 2)}, nil), map[Status]int{Ready: 1}, Request{TokenBudget: ptr(9)}, OverBudget},
@@ -370,5 +371,16 @@ func TestADoorNamesItsOperation(t *testing.T) {
 	got, err := s.Retrieve(ctx, "u", Request{Query: "q"})
 	if err != nil || got.OperationID != id {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestNamesThatAreNotWhatTheySeem(t *testing.T) {
+	s := newService(t, Config{}, &fakeStore{}, &fakeEmbedder{none: true}, nil)
+	for _, name := range []string{"", " ", "a\x00b", "a\nb", "a\u0085b", "a\u202egpj.exe", "a\u2028b", "a\xff", strings.Repeat("n", MaxFilenameBytes+1)} {
+		_, _, err := s.Upload(t.Context(), "u", NewDocument{Filename: name, Content: []byte("x")})
+		var e *Error
+		if !errors.As(err, &e) || e.Field != "filename" {
+			t.Errorf("%.20q: got %v", name, err)
+		}
 	}
 }

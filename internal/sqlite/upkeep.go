@@ -7,12 +7,18 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// Reclaim makes every document in work due at once. It is for a process that
-// knows that it alone has the folder open: whoever held these leases is dead.
+// Reclaim makes the documents in work due. It is for a process that knows that
+// it alone has the folder open: whoever held these leases is dead. They are due
+// at once, but for one that was never read to its end in several attempts:
+// reading it may be what killed them, and between its attempts, up to a minute
+// apart, the others are to be served.
 func (s *Store) Reclaim(ctx context.Context) error {
 	return s.write(ctx, "take over the queue", func(c *conn) error {
 		now := s.cfg.Now().UnixNano()
-		_, err := c.exec("UPDATE documents SET status = 'queued', lease = '', due_at = ?1, updated_at = ?1 WHERE lease <> '' AND status IN "+pending, now)
+		_, err := c.exec(`
+UPDATE documents SET status = 'queued', lease = '', updated_at = ?1,
+  due_at = ?1 + CASE WHEN staged OR attempt <= 3 THEN 0 ELSE min(60, 1 << min(attempt - 3, 6)) * 1000000000 END
+WHERE lease <> '' AND status IN `+pending, now)
 		return err
 	})
 }

@@ -46,6 +46,34 @@ func TestReclaimFreesTheLeasesOfADeadProcess(t *testing.T) {
 	}
 }
 
+func TestReclaimLetsADocumentWaitThatMayKill(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, _, err := s.Add(t.Context(), "u", rag.NewDocument{Filename: "f", Content: []byte("x"), SHA256: strings.Repeat("0", 64)}); err != nil {
+		t.Fatal(err)
+	}
+	for attempt, want := range []time.Duration{0, 0, 0, 0, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
+		now = now.Add(want)
+		if want > 0 {
+			now = now.Add(-1)
+			if job, err := s.Lease(t.Context(), time.Hour); err != nil || job != nil {
+				t.Fatalf("attempt %d came before %v: %v, %v", attempt+1, want, job, err)
+			}
+			now = now.Add(1)
+		}
+		if job, err := s.Lease(t.Context(), time.Hour); err != nil || job == nil || job.Attempt != attempt+1 {
+			t.Fatalf("attempt %d did not come after %v: %v, %v", attempt+1, want, job, err)
+		}
+		if err := s.Reclaim(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestCheckSeesDamage(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(t.Context(), Config{Dir: dir})
