@@ -79,7 +79,19 @@ func (x *exchange) limit(most int64) error {
 }
 
 func tooLarge(most int64) error {
-	return &rag.Error{Code: rag.TooLarge, Msg: fmt.Sprintf("the body is longer than %d bytes, the limit of this call", most)}
+	return &rag.Error{Code: rag.TooLarge, Msg: fmt.Sprintf("the body is longer than %s, the limit of this call", size(most))}
+}
+
+// size is a number of bytes, in whole MiB or KiB too where it is that.
+func size(n int64) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB (%d bytes)", n>>20, n)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB (%d bytes)", n>>10, n)
+	default:
+		return fmt.Sprintf("%d bytes", n)
+	}
 }
 
 // finish reads what is left of the body. Only from then on does net/http watch

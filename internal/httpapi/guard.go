@@ -28,11 +28,11 @@ func (d *door) guard(r *http.Request) error {
 	}
 	const refused = "a web page of another origin may not call this server"
 	// CrossOriginProtection lets GET through, which changes nothing; but an
-	// open stream takes a place, and no page has business here.
-	if r.Header.Get("Sec-Fetch-Site") == "cross-site" {
-		return rag.Errorf(rag.Forbidden, refused)
-	}
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+	// open stream takes a place, and no page has business here. So whatever
+	// the method, it is asked as for a POST.
+	asPost := r.WithContext(r.Context())
+	asPost.Method = http.MethodPost
+	if err := http.NewCrossOriginProtection().Check(asPost); err != nil {
 		return &rag.Error{Code: rag.Forbidden, Msg: refused, Err: err}
 	}
 	return nil

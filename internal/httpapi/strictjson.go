@@ -55,11 +55,50 @@ func decodeStrict(body []byte, v any) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong):
-		return rag.FieldErrorf(wrong.Field, "must be %s, not a %s", kindName(wrong.Type), wrong.Value)
+		return wrongType(body, wrong)
 	case err != nil:
 		return &rag.Error{Code: rag.Invalid, Msg: "the body cannot be decoded", Err: err}
 	}
 	return nil
+}
+
+// wrongType says what is wrong with which field, or which value of a list.
+func wrongType(body []byte, wrong *json.UnmarshalTypeError) error {
+	field := wrong.Field
+	if i := badElement(body, wrong); i >= 0 {
+		field = fmt.Sprintf("%s[%d]", field, i)
+	}
+	want, given := kindName(wrong.Type), "a "+wrong.Value
+	number, isNumber := strings.CutPrefix(wrong.Value, "number ")
+	switch {
+	case isNumber:
+		given = number
+		if len(given) > 64 {
+			given = given[:64] + "…"
+		}
+		if fraction := strings.ContainsAny(number, ".eE"); !fraction || wrong.Type.Kind() == reflect.Float32 || wrong.Type.Kind() == reflect.Float64 {
+			want += " in range"
+		}
+	case wrong.Value == "array":
+		given = "a list"
+	case wrong.Value == "bool":
+		given = "a boolean"
+	}
+	return rag.FieldErrorf(field, "must be %s, not %s", want, given)
+}
+
+// badElement is the index of the value that is wrong in a list, or -1 when the
+// field itself is.
+func badElement(body []byte, wrong *json.UnmarshalTypeError) int {
+	if wrong.Value == "array" { // of a list in a list, checkFlat told already
+		return -1
+	}
+	var fields map[string]json.RawMessage
+	var list []json.RawMessage
+	if json.Unmarshal(body, &fields) != nil || json.Unmarshal(fields[wrong.Field], &list) != nil {
+		return -1
+	}
+	return slices.IndexFunc(list, func(v json.RawMessage) bool { return json.Unmarshal(v, reflect.New(wrong.Type).Interface()) != nil })
 }
 
 func syntaxError(err error) error {
@@ -105,7 +144,7 @@ func checkFields(body []byte, known []string) error {
 // checkFlat reads one value: a scalar, or a list of scalars. So depth needs no
 // limit.
 func checkFlat(dec *json.Decoder, name string) error {
-	for depth := 0; ; {
+	for depth, index := 0, -1; ; index++ {
 		t, err := dec.Token()
 		if err != nil {
 			if errors.Is(err, io.EOF) {
@@ -122,6 +161,10 @@ func checkFlat(dec *json.Decoder, name string) error {
 			}
 		case json.Delim(']'):
 			depth--
+		case nil:
+			if depth > 0 { // it would count as zero
+				return rag.FieldErrorf(fmt.Sprintf("%s[%d]", name, index), "must not be null")
+			}
 		}
 		if depth == 0 {
 			return nil
@@ -146,9 +189,9 @@ func kindName(t reflect.Type) string {
 	case reflect.String:
 		return "a string"
 	case reflect.Int, reflect.Int64:
-		return "a whole number in range"
+		return "a whole number"
 	case reflect.Float32, reflect.Float64:
-		return "a number in range"
+		return "a number"
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Slice:

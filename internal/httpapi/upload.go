@@ -76,10 +76,18 @@ func (d *door) receive(ctx context.Context, x *exchange) (n rag.NewDocument, lea
 func (d *door) readText(x *exchange) (rag.NewDocument, error) {
 	var t textDocument
 	if err := x.readJSON(d.cfg.MaxFileBytes+formExtra, &t); err != nil {
+		if rag.CodeOf(err) == rag.TooLarge {
+			return rag.NewDocument{}, d.documentTooLarge("text")
+		}
 		return rag.NewDocument{}, err
 	}
-	if t.Text == "" {
-		return rag.NewDocument{}, rag.FieldErrorf("text", "must not be empty")
+	switch {
+	case t.Filename == "":
+		return rag.NewDocument{}, rag.FieldErrorf("filename", "is missing; give the document a name, such as notes.md")
+	case t.Text == "":
+		return rag.NewDocument{}, rag.FieldErrorf("text", "is missing; give what the document says")
+	case int64(len(t.Text)) > d.cfg.MaxFileBytes:
+		return rag.NewDocument{}, d.documentTooLarge("text")
 	}
 	return rag.NewDocument{Filename: t.Filename, Content: []byte(t.Text)}, nil
 }
@@ -92,7 +100,7 @@ func (d *door) readForm(x *exchange) (n rag.NewDocument, err error) {
 	}
 	if err := x.limit(d.cfg.MaxFileBytes + formExtra); err != nil {
 		if rag.CodeOf(err) == rag.TooLarge {
-			return n, d.fileTooLarge()
+			return n, d.documentTooLarge("file")
 		}
 		return n, err
 	}
@@ -123,7 +131,7 @@ func (d *door) readForm(x *exchange) (n rag.NewDocument, err error) {
 		case err != nil:
 			return n, d.formError(x, err)
 		case size > d.cfg.MaxFileBytes:
-			return n, d.fileTooLarge()
+			return n, d.documentTooLarge("file")
 		}
 		n.Content = b.Bytes()
 	}
@@ -132,14 +140,15 @@ func (d *door) readForm(x *exchange) (n rag.NewDocument, err error) {
 func (d *door) formError(x *exchange, err error) error {
 	err = x.readError(err)
 	if rag.CodeOf(err) == rag.TooLarge {
-		return d.fileTooLarge()
+		return d.documentTooLarge("file")
 	}
 	return err
 }
 
-func (d *door) fileTooLarge() error {
-	e := rag.Errorf(rag.TooLarge, "the file is longer than %d bytes, the limit for one document", d.cfg.MaxFileBytes)
-	e.Field = "file"
+// documentTooLarge is about a field file or text.
+func (d *door) documentTooLarge(field string) error {
+	e := rag.Errorf(rag.TooLarge, "the %s is longer than %s, the limit for one document (WEIR_MAX_FILE_BYTES)", field, size(d.cfg.MaxFileBytes))
+	e.Field = field
 	return e
 }
 

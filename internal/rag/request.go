@@ -129,6 +129,8 @@ func (r Request) validate(model Model, tokens func(string) int) (question, error
 	switch {
 	case r.Query != "" && r.Embedding != nil:
 		return q, FieldErrorf("embedding", "give query or embedding, not both")
+	case r.Embedding == nil && r.Query == "":
+		return q, FieldErrorf("query", "is missing; give query or embedding")
 	case r.Embedding == nil && q.text == "":
 		return q, FieldErrorf("query", "must not be empty")
 	case len(r.Query) > MaxQueryBytes:

@@ -65,7 +65,8 @@ type Candidates struct {
 type Library interface {
 	// Add stores an uploaded document durably and queues it. When the user has
 	// a document of the same content that is queued, in work or ready, that
-	// one is returned and created is false.
+	// one is returned and created is false. Else the user's failed and canceled
+	// documents of the same content and filename are deleted in the same step.
 	Add(ctx context.Context, user User, n NewDocument) (doc Document, created bool, err error)
 	// Document returns one document, or a NotFound error.
 	Document(ctx context.Context, user User, id string) (Document, error)

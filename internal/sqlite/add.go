@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+	"github.com/ncruces/go-sqlite3"
 
 	"weir/internal/rag"
 )
@@ -45,7 +46,7 @@ func (s *Store) Add(ctx context.Context, user rag.User, n rag.NewDocument) (rag.
 		return rag.Document{}, false, s.fail(ctx, doing, err)
 	}
 	var r record
-	created := false
+	created, replaced := false, false
 	err = s.write(ctx, doing, func(c *conn) error {
 		now := s.cfg.Now().UnixNano()
 		if _, err := c.exec("INSERT INTO users (name) VALUES (?) ON CONFLICT DO NOTHING", []byte(user)); err != nil {
@@ -64,6 +65,9 @@ func (s *Store) Add(ctx context.Context, user rag.User, n rag.NewDocument) (rag.
 			return discard(c, body)
 		}
 		created = true
+		if replaced, err = removeEnded(c, key, n); err != nil {
+			return err
+		}
 		if body == 0 {
 			if body, err = newBody(c); err != nil {
 				return err
@@ -90,13 +94,34 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?10, ?10, ?10)`,
 		}
 		return err
 	})
-	if body != 0 && !created {
+	if body != 0 && !created || replaced {
 		s.sweepSoon()
 	}
 	if err != nil {
 		return rag.Document{}, false, err
 	}
 	return r.Document, created, nil
+}
+
+const selectEnded = `
+WHERE d.user = ? AND d.filename = ? AND d.sha256 = ? AND d.status IN ('failed', 'canceled')`
+
+// removeEnded deletes what is left of earlier tries with the same file, and
+// tells whether there was any.
+func removeEnded(c *conn, user int64, n rag.NewDocument) (bool, error) {
+	var ended []record
+	if err := c.rows(selectDocument+selectEnded, func(row *sqlite3.Stmt) error {
+		ended = append(ended, scanDocument(row))
+		return nil
+	}, user, n.Filename, n.SHA256); err != nil {
+		return false, err
+	}
+	for _, r := range ended {
+		if err := remove(c, r); err != nil {
+			return false, err
+		}
+	}
+	return len(ended) > 0, nil
 }
 
 // upload writes all pieces but the last of a large content under a new body,

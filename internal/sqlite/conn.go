@@ -34,7 +34,10 @@ type conn struct {
 }
 
 func openConn(ctx context.Context, path, pragmas string) (*conn, error) {
-	db, err := sqlite3.OpenContext(ctx, path)
+	if err := keepPrivate(path); err != nil {
+		return nil, err
+	}
+	db, err := sqlite3.OpenContext(ctx, address(path))
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}

@@ -111,21 +111,23 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 		return nil, "", rag.FieldErrorf("status", "is not a status: %q", string(p.Status))
 	}
 	before := int64(1) << 62
-	if p.Cursor != "" {
-		n, err := strconv.ParseInt(p.Cursor, 36, 63)
-		if err != nil || n < 1 {
-			return nil, "", rag.FieldErrorf("cursor", "is not one that this server gave out")
-		}
-		before = n
-	}
 	var docs []rag.Document
 	next := ""
 	err := s.read(ctx, s.other, "list documents", func(c *conn) error {
 		docs, next = nil, ""
+		cursors, err := cursorsOf(c, user)
+		if err != nil {
+			return err
+		}
+		if p.Cursor != "" {
+			if before, err = cursors.read(p.Cursor); err != nil {
+				return err
+			}
+		}
 		last := int64(0)
 		return c.rows(selectDocument+selectPage, func(row *sqlite3.Stmt) error {
 			if len(docs) == p.Limit { // the one too many says that there is a next page
-				next = strconv.FormatInt(last, 36)
+				next = cursors.write(last)
 				return nil
 			}
 			r := scanDocument(row)

@@ -17,6 +17,7 @@ func TestPlans(t *testing.T) {
 		selectDocument + sameContent,
 		selectDocument + selectPage,
 		selectDocument + selectOlder,
+		selectDocument + selectEnded,
 		selectReady,
 		selectChunk + selectUnembedded,
 		"SELECT status, count(*) FROM documents WHERE user = ? GROUP BY status",

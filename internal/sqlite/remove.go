@@ -19,7 +19,7 @@ func (s *Store) Cancel(ctx context.Context, user rag.User, id string) (rag.Docum
 			return err
 		}
 		if r.Status.Final() {
-			return &rag.Error{Code: rag.Conflict, Phase: phase, Msg: fmt.Sprintf("the document is %s and cannot be cancelled any more", r.Status)}
+			return &rag.Error{Code: rag.Conflict, Phase: phase, Msg: fmt.Sprintf("the document is %s and cannot be canceled any more", r.Status)}
 		}
 		if err := s.end(c, r, rag.Cancelled); err != nil {
 			return err

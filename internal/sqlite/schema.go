@@ -24,7 +24,10 @@ func migrate(ctx context.Context, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("embedded migrations: %w", err)
 	}
-	db, err := driver.Open(path, func(c *sqlite3.Conn) error { return c.Exec(writerPragmas) })
+	if err := keepPrivate(path); err != nil {
+		return err
+	}
+	db, err := driver.Open(address(path), func(c *sqlite3.Conn) error { return c.Exec(writerPragmas) })
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}

@@ -110,123 +110,44 @@ func testDedup(t *testing.T, s rag.Store) {
 	}
 }
 
-// pages lists all documents by pages of limit.
-func pages(t *testing.T, s rag.Store, user rag.User, p rag.Page) (all []rag.Document) {
-	t.Helper()
-	for {
-		docs, next, err := s.Documents(t.Context(), user, p)
-		if err != nil {
-			t.Fatalf("Documents: %v", err)
+// testEndedAgain: what came of the same file before goes when it is tried
+// again, and nothing else does.
+func testEndedAgain(t *testing.T, s rag.Store) {
+	n := upload("a.txt", "the same")
+	end := func(user rag.User, n rag.NewDocument, status rag.Status) string {
+		t.Helper()
+		d := add(t, s, user, n)
+		var err error
+		if status == rag.Failed {
+			err = s.Fail(t.Context(), lease(t, s), rag.DocumentError{Code: rag.Invalid, Message: "no"})
+		} else {
+			_, err = s.Cancel(t.Context(), user, d.ID)
 		}
-		if len(docs) > p.Limit {
-			t.Fatalf("%d documents on a page of %d", len(docs), p.Limit)
-		}
-		all = append(all, docs...)
-		if next == "" {
-			return all
-		}
-		if p.Cursor = next; len(docs) == 0 {
-			t.Fatal("an empty page that is not the last")
-		}
-	}
-}
-
-func ids(docs []rag.Document) []string {
-	out := make([]string, len(docs))
-	for i, d := range docs {
-		out[i] = d.ID
-	}
-	return out
-}
-
-func testList(t *testing.T, s rag.Store) {
-	if docs, next, err := s.Documents(t.Context(), alice, rag.Page{Limit: 10}); err != nil || len(docs) != 0 || next != "" {
-		t.Errorf("of nobody: %v, %q, %v", docs, next, err)
-	}
-	var want []string
-	for i := range 10 {
-		d := add(t, s, alice, upload(fmt.Sprintf("%d.txt", i), fmt.Sprint("text ", i)))
-		want = append([]string{d.ID}, want...)
-		add(t, s, bob, upload(fmt.Sprintf("%d.txt", i), fmt.Sprint("text ", i)))
-	}
-	for _, limit := range []int{1, 3, 5, 9, 10, 11, 100} {
-		if got := ids(pages(t, s, alice, rag.Page{Limit: limit})); !slices.Equal(got, want) {
-			t.Errorf("by %d: %v, want newest first: %v", limit, got, want)
-		}
-	}
-	job := lease(t, s)
-	got := pages(t, s, job.User, rag.Page{Limit: 2, Status: rag.Parsing})
-	if len(got) != 1 || got[0].ID != job.Document.ID {
-		t.Errorf("parsing: %v, want %s", ids(got), job.Document.ID)
-	}
-	if got := pages(t, s, job.User, rag.Page{Limit: 2, Status: rag.Queued}); len(got) != 9 {
-		t.Errorf("%d queued, want 9", len(got))
-	}
-}
-
-func testListWhileAdding(t *testing.T, s rag.Store) {
-	want := map[string]bool{}
-	for i := range 12 {
-		want[add(t, s, alice, upload("old.txt", fmt.Sprint("old ", i))).ID] = true
-	}
-	p := rag.Page{Limit: 2}
-	seen := map[string]int{}
-	for i := 0; ; i++ {
-		docs, next, err := s.Documents(t.Context(), alice, p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, d := range docs {
-			seen[d.ID]++
-		}
-		if next == "" {
-			break
-		}
-		p.Cursor = next
-		add(t, s, alice, upload("new.txt", fmt.Sprint("new ", i)))
-		// The last one listed goes: its place in the list must not be lost with it.
-		if i == 1 {
-			if err := s.Delete(t.Context(), alice, docs[len(docs)-1].ID); err != nil {
-				t.Fatal(err)
-			}
+		return d.ID
+	}
+	renamed := n
+	renamed.Filename = "b.txt"
+	keep := []string{end(alice, renamed, rag.Failed), end(alice, upload("a.txt", "other"), rag.Cancelled)}
+	foreign := end(bob, n, rag.Failed)
+	for _, status := range []rag.Status{rag.Failed, rag.Cancelled, rag.Failed} {
+		again := end(alice, n, status)
+		want := append([]string{again}, keep[1], keep[0])
+		if got := ids(pages(t, s, alice, rag.Page{Limit: 10})); !slices.Equal(got, want) {
+			t.Errorf("after it was %s: %v, want %v", status, got, want)
 		}
 	}
-	for id, n := range seen {
-		if n != 1 || !want[id] {
-			t.Errorf("%s listed %d times, there from the start: %t", id, n, want[id])
-		}
+	// One that is there is no reason to delete those of before.
+	ready := ingest(t, s, alice, "a.txt", "the same")
+	if _, created, err := s.Add(t.Context(), alice, renamed); err != nil || created {
+		t.Errorf("created %t, %v", created, err)
 	}
-	if len(seen) != len(want) {
-		t.Errorf("%d listed, want %d", len(seen), len(want))
+	if got, want := ids(pages(t, s, alice, rag.Page{Limit: 10})), []string{ready.ID, keep[1], keep[0]}; !slices.Equal(got, want) {
+		t.Errorf("at last %v, want %v", got, want)
 	}
-}
-
-func testListByFilename(t *testing.T, s rag.Store) {
-	for i, name := range []string{"Plan 2025.PDF", "plan_notes.txt", "ÄRZTE-Liste.md", "100%.txt", "straße.txt", "Cafe\u0301.txt", "計画書.docx"} {
-		add(t, s, alice, upload(name, fmt.Sprint("text ", i)))
-	}
-	for _, test := range []struct {
-		part string
-		want int
-	}{
-		{"", 7},
-		{"plan", 2},
-		{"PLAN", 2},
-		{"plan_", 1},
-		{"pl%n", 0},
-		{"%", 1},
-		{"ärzte", 1},
-		{"STRASSE", 1},
-		{"caf\u00e9", 1},
-		{"計画", 1},
-		{"nothing", 0},
-		{"'; DROP TABLE documents; --", 0},
-		{"txt\x00", 0},
-	} {
-		if got := pages(t, s, alice, rag.Page{Limit: 3, Filename: test.part}); len(got) != test.want {
-			t.Errorf("%q: %d documents, want %d", test.part, len(got), test.want)
-		}
-	}
+	get(t, s, bob, foreign)
 }
 
 func testCounts(t *testing.T, s rag.Store) {
@@ -290,7 +211,7 @@ func testBadArguments(t *testing.T, s rag.Store) {
 		_, err = s.Candidates(ctx, user, rag.Query{Text: "text", Limit: 1})
 		wantCode(t, err, rag.Invalid, "Candidates of a bad user")
 	}
-	for _, p := range []rag.Page{{Limit: 0}, {Limit: -1}, {Limit: 1, Cursor: "!"}, {Limit: 1, Cursor: "-5"}, {Limit: 1, Status: "lost"}} {
+	for _, p := range []rag.Page{{Limit: 0}, {Limit: -1}, {Limit: 1, Cursor: "!"}, {Limit: 1, Cursor: "-5"}, {Limit: 1, Cursor: "2"}, {Limit: 1, Cursor: "zzz"}, {Limit: 1, Cursor: strings.Repeat("A", 22)}, {Limit: 1, Status: "lost"}} {
 		_, _, err := s.Documents(ctx, alice, p)
 		wantCode(t, err, rag.Invalid, fmt.Sprintf("page %+v", p))
 	}
