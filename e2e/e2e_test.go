@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -120,6 +121,10 @@ func (b *buffer) String() string {
 // serve starts a server on a free port and returns when it is ready.
 func serve(t *testing.T, data string, args ...string) *server {
 	t.Helper()
+	last := "Search is "
+	if slices.Contains(args, "--docs") {
+		last = "curl "
+	}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)
 	cmd := exec.Command(binary, args...)
 	cmd.Env = environment()
@@ -142,7 +147,7 @@ func serve(t *testing.T, data string, args ...string) *server {
 			if url, ok := strings.CutPrefix(lines.Text(), "Weir is ready at "); ok {
 				s.url = url
 			}
-			if strings.Contains(lines.Text(), "curl ") {
+			if strings.Contains(lines.Text(), last) {
 				close(ready)
 				break
 			}

@@ -73,7 +73,7 @@ type answerScore struct {
 
 func (a *app) evalAnswers(cmd *cobra.Command, paths []string, f evalFlags) (err error) {
 	ctx := cmd.Context()
-	c, err := a.loadConfig(cmd.Flags())
+	c, err := a.evalConfig(cmd.Flags(), f)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,18 @@ type candidate struct {
 	size int64  // -1: not known before it is read
 }
 
+// shown is the document's path for people.
+func (d candidate) shown() string { return shownPath(d.Path, d.Name) }
+
+// shownPath is a path for people, who know standard input by the name that
+// they gave it.
+func shownPath(path, name string) string {
+	if path == "-" {
+		return printable(name) + " (standard input)"
+	}
+	return printable(path)
+}
+
 // skipped is a file in a given folder that is left out, and why.
 type skipped struct {
 	Path string `json:"path"`

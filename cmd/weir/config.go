@@ -76,11 +76,7 @@ func (s setting) take(c *config, o origin) (origin, error) {
 	if !zero {
 		var err error
 		if zero, err = s.set(c, o.Text); err != nil {
-			from := o.From
-			if strings.Contains(from, ":") {
-				from = s.key + " (" + from + ")"
-			}
-			return o, usagef("%s %s", from, err)
+			return o, usagef("%s %s", s.as(o), err)
 		}
 	}
 	if !zero {
@@ -95,6 +91,29 @@ func (s setting) take(c *config, o origin) (origin, error) {
 		return origin{s.def, "default (" + o.From + " is " + o.Text + ")"}, nil
 	}
 	return origin{s.def, "default"}, nil
+}
+
+// as names a setting as the user gave it: the flag, the variable, or the line
+// of the file.
+func (s setting) as(o origin) string {
+	switch {
+	case strings.HasPrefix(o.From, "default"):
+		return s.env
+	case strings.Contains(o.From, ":"):
+		return s.key + " (" + o.From + ")"
+	default:
+		return o.From
+	}
+}
+
+// as names the setting of a variable as the user gave it.
+func (c *config) as(env string) string {
+	for i, s := range settings() {
+		if s.env == env {
+			return s.as(c.origins[i])
+		}
+	}
+	panic("no setting " + env)
 }
 
 // settle fills in what depends on other settings and refuses what does not
@@ -117,13 +136,13 @@ func (c *config) settle() error {
 	}
 	switch {
 	case c.origin("WEIR_EMBEDDER").From != "default" && c.Embedder == "openai" && !c.given("OPENAI_API_KEY") && !c.given("OPENAI_BASE_URL"):
-		return usagef("WEIR_EMBEDDER is openai, but OPENAI_API_KEY is not set (nor OPENAI_BASE_URL, for a server that needs no key); set it, or use --embedder none")
+		return usagef("%s is openai, but OPENAI_API_KEY is not set (nor OPENAI_BASE_URL, for a server that needs no key); set it, or use --embedder none", c.as("WEIR_EMBEDDER"))
 	case c.ChunkOverlap*2 > c.ChunkTokens:
-		return usagef("WEIR_CHUNK_OVERLAP %d is more than half of WEIR_CHUNK_TOKENS %d; make it smaller", c.ChunkOverlap, c.ChunkTokens)
+		return usagef("%s %d is more than half of %s %d; make it smaller", c.as("WEIR_CHUNK_OVERLAP"), c.ChunkOverlap, c.as("WEIR_CHUNK_TOKENS"), c.ChunkTokens)
 	case c.DocumentTimeout < leaseTime:
-		return usagef("WEIR_DOCUMENT_TIMEOUT %s is too short; the least is %s", short(c.DocumentTimeout), short(leaseTime))
+		return usagef("%s %s is too short; the least is %s", c.as("WEIR_DOCUMENT_TIMEOUT"), short(c.DocumentTimeout), short(leaseTime))
 	case c.DocumentTimeout < c.Timeout:
-		return usagef("WEIR_DOCUMENT_TIMEOUT %s is shorter than WEIR_TIMEOUT %s; a document needs at least the time of one call", short(c.DocumentTimeout), short(c.Timeout))
+		return usagef("%s %s is shorter than %s %s; a document needs at least the time of one call", c.as("WEIR_DOCUMENT_TIMEOUT"), short(c.DocumentTimeout), c.as("WEIR_TIMEOUT"), short(c.Timeout))
 	}
 	return nil
 }
@@ -146,12 +165,20 @@ func (c *config) given(env string) bool { return !strings.HasPrefix(c.origin(env
 func (c *config) checkLoopback() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return usagef("WEIR_LISTEN: %v", err)
+		return usagef("%s: %v", c.as("WEIR_LISTEN"), err)
 	}
 	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
 		return nil
 	}
-	return usagef("WEIR_LISTEN %s can be reached by others, and this version has no authentication; listen on 127.0.0.1 and put it behind a proxy that authenticates", c.Listen)
+	return usagef("%s %s can be reached by others, and this version has no authentication; listen on 127.0.0.1 and put it behind a proxy that authenticates", c.as("WEIR_LISTEN"), c.Listen)
+}
+
+// checkData refuses a data folder that is a file.
+func (c *config) checkData() error {
+	if info, err := os.Stat(c.Data); err == nil && !info.IsDir() {
+		return usagef("%s %s is a file, not a folder; name a folder", c.as("WEIR_DATA"), c.Data)
+	}
+	return nil // what else is wrong with it shows when it is opened
 }
 
 // readVariables picks out the variables of the table. A WEIR_ variable that

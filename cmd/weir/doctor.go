@@ -124,6 +124,9 @@ func (a *app) checkData(ctx context.Context, c config) []finding {
 		}
 		return []finding{good("data", "%s is not there yet and will be made", c.Data), checkAddress(ctx, c)}
 	}
+	if err := c.checkData(); err != nil {
+		return []finding{bad("data", "%v", err), checkAddress(ctx, c)}
+	}
 	h, err := takeHold(c.Data, "doctor")
 	var held *heldError
 	switch {

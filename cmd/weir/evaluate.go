@@ -46,6 +46,9 @@ the pages and in the file, where those are given.`,
 			if cmd.Flags().Changed("answers") {
 				return atLeastOne("the documents that the questions are about")(cmd, args)
 			}
+			if len(args) > 1 {
+				return usagef("eval takes one folder, but was also given %q", args[1])
+			}
 			return exactly(1, "a folder with corpus.jsonl, queries.jsonl and qrels/")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,9 +61,28 @@ the pages and in the file, where those are given.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.split, "split", "test", "judgements to use: qrels/`NAME`.tsv")
 	flags.StringVar(&f.answers, "answers", "", "`FILE` of questions with answer patterns")
-	flags.StringVar(&f.mode, "mode", "", "hybrid, vector or lexical (default hybrid, or lexical without an embedder)")
+	addModeFlag(flags, &f.mode)
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
+}
+
+// evalConfig reads the settings and refuses what cannot be asked with them,
+// before anything is indexed.
+func (a *app) evalConfig(flags *pflag.FlagSet, f evalFlags) (config, error) {
+	if err := checkMode(f.mode); err != nil {
+		return config{}, err
+	}
+	c, err := a.loadConfig(flags)
+	if err != nil {
+		return config{}, err
+	}
+	if err := c.checkVector(f.mode); err != nil {
+		return config{}, err
+	}
+	if flags.Changed("data") {
+		return c, c.checkData()
+	}
+	return c, nil
 }
 
 // evalUser owns what is evaluated.
@@ -113,7 +135,7 @@ type scores struct {
 
 func (a *app) evalBEIR(cmd *cobra.Command, folder string, f evalFlags) (err error) {
 	ctx := cmd.Context()
-	c, err := a.loadConfig(cmd.Flags())
+	c, err := a.evalConfig(cmd.Flags(), f)
 	if err != nil {
 		return err
 	}
@@ -138,7 +160,7 @@ func (a *app) evalBEIR(cmd *cobra.Command, folder string, f evalFlags) (err erro
 	if f.json {
 		return printJSON(a.stdout, s)
 	}
-	fmt.Fprintf(a.stdout, `documents        %d (%d without text)
+	fmt.Fprintf(a.stdout, `documents        %d (%d with text)
 queries          %d
 mode             %s
 nDCG@10          %.4f (gain 2^rel-1)
@@ -147,7 +169,7 @@ recall@100       %.4f
 MRR@10           %.4f
 indexing         %.1f s
 latency          p50 %.1f ms, p95 %.1f ms, max %.1f ms
-`, s.Documents, s.Empty, s.Queries, s.Mode, s.NDCG10, s.NDCG10Linear, s.Recall100, s.MRR10,
+`, s.Documents, s.Documents-s.Empty, s.Queries, s.Mode, s.NDCG10, s.NDCG10Linear, s.Recall100, s.MRR10,
 		s.IndexSeconds, s.LatencyP50, s.LatencyP95, s.LatencyMax)
 	if s.DegradedCalls > 0 {
 		fmt.Fprintf(a.stderr, "%d questions were answered by words alone, because the embedder did not answer\n", s.DegradedCalls)
@@ -179,7 +201,7 @@ func (a *app) indexCollection(ctx context.Context, b *bench, c config, col *coll
 		}
 		same[i] = append(same[i], d.ID)
 	}
-	s := a.progressOnly(docs)
+	s := a.progressOnly(docs, len(col.docs)-empty, func(i int) int { return len(same[i]) })
 	ids = make(map[string][]string, len(docs))
 	var (
 		mu     sync.Mutex
@@ -270,10 +292,11 @@ func rankDocuments(passages []rag.Passage, ids map[string][]string) []string {
 	return ranking
 }
 
-// progressOnly is a show without a line for each document.
-func (a *app) progressOnly(docs []candidate) show {
+// progressOnly is a show without a line for each document. total is the sum of
+// the weights.
+func (a *app) progressOnly(docs []candidate, total int, weight func(i int) int) show {
 	if width := a.terminalWidth(a.stderr); width > 0 {
 		return newBarShow(a.stderr, io.Discard, width, docs)
 	}
-	return &tenthShow{out: a.stderr, total: len(docs)}
+	return &tenthShow{out: a.stderr, total: total, weight: weight}
 }

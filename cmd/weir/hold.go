@@ -50,13 +50,13 @@ func (e *heldError) Error() string {
 // *heldError at once. command is the one that takes it.
 func takeHold(dir, command string) (*hold, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
+		return nil, folderError(dir, "made", err)
 	}
 	h := &hold{dir: dir, lock: flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))}
 	taken, err := h.lock.TryLock()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("the data folder cannot be locked: %w", err)
+		return nil, folderError(dir, "locked", err)
 	case !taken:
 		return nil, errors.Join(readHolder(dir), h.lock.Close())
 	}
@@ -64,6 +64,14 @@ func takeHold(dir, command string) (*hold, error) {
 		return nil, errors.Join(err, h.lock.Close())
 	}
 	return h, nil
+}
+
+// folderError says what to do about a folder that is another user's.
+func folderError(dir, done string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the data folder %s cannot be written by this user; change its owner or take another with --data", dir)
+	}
+	return fmt.Errorf("the data folder cannot be %s: %w", done, err)
 }
 
 // holderNote is holder.json, for the message to whoever comes second.
@@ -89,10 +97,10 @@ func (h *hold) write(name string, note any) error {
 	}
 	path := filepath.Join(h.dir, name)
 	if err := os.WriteFile(path+".new", append(content, '\n'), 0o600); err != nil {
-		return fmt.Errorf("the data folder cannot be written: %w", err)
+		return folderError(h.dir, "written", err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("the data folder cannot be written: %w", err)
+		return folderError(h.dir, "written", err)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ If a server runs on the data folder, the documents go to it.`,
 		Args: atLeastOne("a file or folder, or - for standard input"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.ingest(cmd, args, f) },
 	}
-	cmd.Flags().StringVar(&f.user, "user", defaultUser, "whose documents they are: a `NAME`")
+	addUserFlag(cmd.Flags(), &f.user, "user who gets the documents")
 	cmd.Flags().StringVar(&f.name, "name", "", "`FILENAME` for what comes from standard input")
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "keep documents of the same name, instead of replacing them")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print a line of JSON for each document")
@@ -57,8 +57,14 @@ func (a *app) ingest(cmd *cobra.Command, paths []string, f ingestFlags) error {
 	case fromStdin == 0 && f.name != "":
 		return usagef("--name is for standard input (-); files keep their own names")
 	}
+	if err := checkUser(f.user); err != nil {
+		return err
+	}
 	c, err := a.loadConfig(cmd.Flags())
 	if err != nil {
+		return err
+	}
+	if err := c.checkData(); err != nil {
 		return err
 	}
 	docs, left, err := collect(ctx, paths, f.name, c.Data)

@@ -22,6 +22,7 @@ const holdPatience = 10 * time.Second
 type library interface {
 	Upload(ctx context.Context, user rag.User, n rag.NewDocument) (doc rag.Document, created bool, err error)
 	Watch(ctx context.Context, user rag.User, id string, fn func(rag.Document) error) error
+	Document(ctx context.Context, user rag.User, id string) (rag.Document, error)
 	Retrieve(ctx context.Context, user rag.User, r rag.Request) (*rag.Response, error)
 }
 

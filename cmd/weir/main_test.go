@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,7 +59,7 @@ func environment(more ...string) []string {
 // server is a server that runs in this process.
 type server struct {
 	url    string
-	head   string // what it printed up to the curl command
+	head   string // what it printed up to the curl command, which there is with --docs
 	stop   func() result
 	stderr *bytes.Buffer // to be read after stop
 }
@@ -70,6 +71,10 @@ func serve(t *testing.T, data string, args ...string) *server {
 	out, w := io.Pipe()
 	var stderr bytes.Buffer
 	ended := make(chan int, 1)
+	last := "Search is "
+	if slices.Contains(args, "--docs") {
+		last = "curl "
+	}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)
 	go func() {
 		code := run(ctx, args, environment(), strings.NewReader(""), w, &stderr)
@@ -83,7 +88,7 @@ func serve(t *testing.T, data string, args ...string) *server {
 		if url, ok := strings.CutPrefix(lines.Text(), "Weir is ready at "); ok {
 			s.url = url
 		}
-		if strings.Contains(lines.Text(), "curl ") {
+		if strings.Contains(lines.Text(), last) {
 			break
 		}
 	}

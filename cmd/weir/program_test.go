@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,8 +85,8 @@ func TestPrintedCurlWorks(t *testing.T) {
 		name, content string
 		args          []string
 	}{
-		{name: "quotes", content: "Don't \"panic\" & <run> $HOME `x` \\ end of the guide\n"},
-		{name: "another user", content: "Towels are in the third drawer.\n", args: []string{"--user", "o'brien"}},
+		{name: "own document", content: "About towels: they are in the third drawer.\n"},
+		{name: "another user", content: "About towels: they are in the third drawer.\n", args: []string{"--user", "o'brien $HOME `x`"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -91,6 +94,9 @@ func TestPrintedCurlWorks(t *testing.T) {
 			write(t, docs, "guide.txt", tt.content)
 			s := serve(t, t.TempDir(), append([]string{"--docs", docs}, tt.args...)...)
 			_, command, _ := strings.Cut(s.head, "Try:\n")
+			if strings.Contains(strings.ToLower(command), "towel") {
+				t.Errorf("it prints what is in a document: %s", command)
+			}
 			out, err := exec.CommandContext(t.Context(), shell, "-c", command).Output()
 			if err != nil {
 				t.Fatalf("%s: %v", command, err)
@@ -179,7 +185,7 @@ func TestIngestReplaceAndKeep(t *testing.T) {
 func TestIngestStdin(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	r := weirIn(t, nil, "<h1>Terms</h1><p>Returns are free within 30 days.</p>", data, "ingest", "-", "--name", "terms.html")
-	if r.code != exitOK || !strings.HasPrefix(r.out, "[1/1] ready   -") {
+	if r.code != exitOK || !strings.HasPrefix(r.out, "[1/1] ready   terms.html (standard input)  ") {
 		t.Fatalf("%+v", r)
 	}
 	if r := weir(t, data, "search", "returns"); !strings.Contains(r.out, "1. terms.html") || !strings.Contains(r.out, "Terms") {
@@ -234,7 +240,24 @@ func TestSearchSaysWhyItIsEmpty(t *testing.T) {
 	if r := weir(t, data, "search", "anything"); r.code != exitOK || !strings.Contains(r.out, "has no documents") {
 		t.Errorf("no documents: %+v", r)
 	}
+	if r := weir(t, data, "search", "anything"); !strings.Contains(r.out, `the user "default" has no documents`) {
+		t.Errorf("no documents: %+v", r)
+	}
 	weirIn(t, nil, "The lamp is green.", data, "ingest", "-", "--name", "lamp.txt")
+	for _, args := range [][]string{{}, {"--json"}} {
+		r := weir(t, data, append([]string{"search", "lamp", "--document", "nope"}, args...)...)
+		if r.code != exitFailed || r.out != "" || r.stderr != "weir: there is no document \"nope\" of the user \"default\"\n" {
+			t.Errorf("a document that is not there: %+v", r)
+		}
+	}
+	s := serve(t, data)
+	if r := weir(t, data, "search", "lamp", "--document", "nope"); r.code != exitFailed || !strings.Contains(r.stderr, `there is no document "nope"`) {
+		t.Errorf("a document that is not there, through a server: %+v", r)
+	}
+	if strings.Contains(s.head, "Try:") {
+		t.Errorf("nothing was indexed, and it says what to try: %s", s.head)
+	}
+	s.stop()
 	if r := weir(t, data, "search", "zygote"); r.code != exitOK || !strings.Contains(r.out, "No passage has anything of this question") {
 		t.Errorf("no match: %+v", r)
 	}
@@ -368,6 +391,19 @@ func TestVersion(t *testing.T) {
 	if r := weir(t, "", "version"); r.code != exitOK || !strings.Contains(r.out, runtime.Version()) {
 		t.Errorf("%+v", r)
 	}
+	if r := weir(t, "", "--version"); r.code != exitOK || r.out != thisBuild().String()+"\n" {
+		t.Errorf("--version: %+v", r)
+	}
+	for want, b := range map[string]build{
+		"weir (unversioned build) go os":     {Version: develVersion, Go: "go", Platform: "os"},
+		"weir commit abc (modified) go os":   {Version: develVersion, Commit: "abc", Modified: true, Go: "go", Platform: "os"},
+		"weir v1.2.3 go os":                  {Version: "v1.2.3", Go: "go", Platform: "os"},
+		"weir v1.2.3+dirty commit abc go os": {Version: "v1.2.3+dirty", Commit: "abc", Go: "go", Platform: "os"},
+	} {
+		if b.String() != want {
+			t.Errorf("got %s, want %s", b, want)
+		}
+	}
 	if b := decode[build](t, weir(t, "", "version", "--json").out); b.Go != runtime.Version() {
 		t.Errorf("%+v", b)
 	}
@@ -383,6 +419,65 @@ func TestHelp(t *testing.T) {
 		if r.code != exitOK || r.stderr != "" || !strings.Contains(r.out, "Usage:") || !strings.Contains(r.out, "weir config --help") {
 			t.Errorf("weir %v: %+v", args, r)
 		}
+		for _, word := range []string{" int ", " float ", " string ", " stringArray ", "completion"} {
+			if strings.Contains(r.out, word) {
+				t.Errorf("weir %v says %q: %s", args, word, r.out)
+			}
+		}
+	}
+}
+
+// The line names a document once, and no cause is lost.
+func TestOutcomeNamesOnce(t *testing.T) {
+	for message, want := range map[string]string{
+		"sub/a.pdf: is broken":    "failed  /d/sub/a.pdf: is broken",
+		"a.pdf: is broken":        "failed  /d/sub/a.pdf: is broken",
+		"sub/a.pdf has no text":   "failed  /d/sub/a.pdf: has no text",
+		"page 3 is beyond repair": "failed  /d/sub/a.pdf: page 3 is beyond repair",
+		"a.pdfx: is of no kind":   "failed  /d/sub/a.pdf: a.pdfx: is of no kind",
+	} {
+		o := outcome{Path: "/d/sub/a.pdf", Filename: "sub/a.pdf", Result: resultFailed, Error: &rag.DocumentError{Message: message}}
+		if o.String() != want {
+			t.Errorf("got %s, want %s", o, want)
+		}
+	}
+}
+
+// What the system does not permit is said with what to do.
+func TestNotPermitted(t *testing.T) {
+	denied := &fs.PathError{Op: "open", Path: "/srv/lock", Err: syscall.EACCES}
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"folder", folderError("/srv", "locked", denied), "the data folder /srv cannot be written by this user; change its owner or take another with --data"},
+		{"folder, another cause", folderError("/srv", "locked", syscall.EIO), "the data folder cannot be locked: " + syscall.EIO.Error()},
+		{"low port", portTaken(denied, "127.0.0.1:80"), "ports below 1024 need privileges; take another with --listen"},
+		{"high port", portTaken(denied, "127.0.0.1:8080"), denied.Error()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if !strings.HasSuffix(tt.err.Error(), tt.want) {
+				t.Errorf("got %v, want %s", tt.err, tt.want)
+			}
+		})
+	}
+}
+
+// A taken address leaves no data folder behind.
+func TestTakenAddressMakesNoFolder(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	data := filepath.Join(t.TempDir(), "data")
+	if r := weir(t, data, "serve", "--listen", taken.Addr().String()); r.code != exitFailed || !strings.Contains(r.stderr, "another program listens") {
+		t.Errorf("%+v", r)
+	}
+	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder was made: %v", err)
 	}
 }
 

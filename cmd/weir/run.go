@@ -79,6 +79,7 @@ func explain(err error) string {
 }
 
 func (a *app) rootCommand() *cobra.Command {
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "weir",
 		Short: "Find the passages of your own documents that answer a question",
@@ -97,8 +98,15 @@ deadline, with an answer or a clear error.`,
 			}
 			return usagef("there is no command %q%s", args[0], didYouMean(args[0], commandNames(cmd)))
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				_, err := fmt.Fprintln(a.stdout, thisBuild())
+				return err
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVar(&showVersion, "version", false, "say which build this is")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -176,12 +184,10 @@ func explainFlag(cmd *cobra.Command, err error) error {
 // kindOf names what a flag takes.
 func kindOf(f *pflag.Flag) string {
 	switch f.Value.Type() {
-	case "int":
+	case wholeNumber:
 		return "a whole number"
-	case "float64":
+	case number:
 		return "a number"
-	case "duration":
-		return "a time such as 500ms or 10s"
 	case "bool":
 		return "true or false"
 	default:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,13 +39,17 @@ file, page and section. If a server runs on the data folder, it is asked.
 		RunE: func(cmd *cobra.Command, args []string) error { return a.search(cmd, args[0], f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.user, "user", defaultUser, "whose documents are searched: a `NAME`")
+	addUserFlag(flags, &f.user, "user whose documents are searched")
 	flags.IntVar(&f.maxChunks, "max-chunks", rag.DefaultMaxChunks, "most passages")
 	flags.Float64Var(&f.threshold, "threshold", rag.DefaultSimilarityThreshold, "least similarity, above 0 and at most 1")
 	flags.IntVar(&f.budget, "token-budget", rag.DefaultTokenBudget, "most tokens of all passages together")
-	flags.StringVar(&f.mode, "mode", "", "hybrid, vector or lexical (default hybrid, or lexical without an embedder)")
+	addModeFlag(flags, &f.mode)
 	flags.IntVar(&f.neighbors, "neighbors", 0, "passages before and after each one found")
 	flags.StringArrayVar(&f.documents, "document", nil, "only in the document of this `ID`; may be given again")
+	for _, flag := range []string{"max-chunks", "token-budget", "neighbors"} {
+		named(flags, flag, wholeNumber)
+	}
+	named(flags, "threshold", number)
 	flags.BoolVar(&f.json, "json", false, "print the answer as JSON")
 	return cmd
 }
@@ -53,8 +58,14 @@ func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
 	if strings.TrimSpace(question) == "" {
 		return usagef("the question is empty")
 	}
+	if err := f.check(); err != nil {
+		return err
+	}
 	c, err := a.loadConfig(cmd.Flags())
 	if err != nil {
+		return err
+	}
+	if err := c.checkData(); err != nil {
 		return err
 	}
 	r := rag.Request{
@@ -65,13 +76,16 @@ func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
 		r.TimeoutMS = int(c.Timeout.Milliseconds())
 	}
 	if _, err := os.Stat(c.Data); errors.Is(err, fs.ErrNotExist) {
+		if err := c.checkVector(f.mode); err != nil {
+			return err
+		}
 		return fmt.Errorf("there is no data folder %s; index something first with \"weir ingest PATH\", or name another folder with --data", c.Data)
 	}
 	lib, err := a.openLibrary(cmd.Context(), cmd.Flags(), c, "search", false)
 	if err != nil {
 		return err
 	}
-	resp, err := lib.Retrieve(cmd.Context(), rag.User(f.user), r)
+	resp, err := lib.answer(cmd.Context(), c, r, f)
 	if closeErr := lib.close(); err == nil {
 		err = closeErr
 	}
@@ -83,6 +97,30 @@ func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
 	}
 	a.printAnswer(resp, f)
 	return nil
+}
+
+// answer asks. That there is nothing in documents which are not there is no
+// answer, but an error that names one.
+func (o *opened) answer(ctx context.Context, c config, r rag.Request, f searchFlags) (*rag.Response, error) {
+	if o.server == "" { // else the server's settings are in force
+		if err := c.checkVector(f.mode); err != nil {
+			return nil, err
+		}
+	}
+	resp, err := o.Retrieve(ctx, rag.User(f.user), r)
+	if err != nil || resp.EmptyReason == nil || *resp.EmptyReason != rag.NoDocuments {
+		return resp, err
+	}
+	for _, id := range f.documents {
+		_, err := o.Document(ctx, rag.User(f.user), id)
+		switch {
+		case rag.CodeOf(err) == rag.NotFound:
+			return nil, fmt.Errorf("there is no document %q of the user %q", id, f.user)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return resp, nil
 }
 
 // flagNamed says a request's field as the flag it came from, and makes a
@@ -194,7 +232,10 @@ func degradedWords(d rag.Degraded, mode rag.Mode) string {
 func emptyWords(reason rag.EmptyReason, f searchFlags) string {
 	switch reason {
 	case rag.NoDocuments:
-		return fmt.Sprintf("No passage: %s has no documents. Add some with: weir ingest PATH", who(f.user))
+		if len(f.documents) > 0 { // which are there, or it would not come to this
+			return fmt.Sprintf("No passage: of the documents named with --document none of the user %q is searchable.", f.user)
+		}
+		return fmt.Sprintf("No passage: the user %q has no documents. Add some with: %s", f.user, ingestHint(f.user))
 	case rag.StillIndexing:
 		return "No passage yet: the documents are still being indexed."
 	case rag.BelowThreshold:
@@ -208,9 +249,10 @@ func emptyWords(reason rag.EmptyReason, f searchFlags) string {
 	}
 }
 
-func who(user string) string {
+// ingestHint is the command that adds documents of the user.
+func ingestHint(user string) string {
 	if user == defaultUser {
-		return "this data folder"
+		return "weir ingest PATH"
 	}
-	return fmt.Sprintf("the user %q", user)
+	return "weir ingest PATH --user " + quote(user)
 }

@@ -5,15 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
+	"net"
+	"os"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"weir/internal/httpapi"
 	"weir/internal/rag"
 
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 )
 
@@ -42,18 +45,22 @@ The first SIGINT or SIGTERM lets calls under way finish, the second stops at onc
 			return a.serve(cmd, append(slices.Clone(docs), args...), user)
 		},
 	}
-	cmd.Flags().StringArrayVar(&docs, "docs", nil, "file or folder to index first: a `PATH`; may be given again")
-	cmd.Flags().StringVar(&user, "user", defaultUser, "whose documents those of --docs are: a `NAME`")
+	cmd.Flags().StringArrayVar(&docs, "docs", nil, "file or folder to index first; may be given again")
+	named(cmd.Flags(), "docs", "PATH")
+	addUserFlag(cmd.Flags(), &user, "user who gets the documents of --docs")
 	return cmd
 }
 
 func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error) {
 	ctx := cmd.Context()
+	if err := checkUser(user); err != nil {
+		return err
+	}
 	c, err := a.loadConfig(cmd.Flags())
 	if err != nil {
 		return err
 	}
-	if err := c.checkLoopback(); err != nil {
+	if err := errors.Join(c.checkLoopback(), c.checkData()); err != nil {
 		return err
 	}
 	docs, left, err := collect(ctx, paths, "", c.Data)
@@ -64,7 +71,9 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return err
 	}
 	a.tellSkipped(left)
-
+	if err := tryAddress(ctx, c); err != nil {
+		return err
+	}
 	h, err := takeHold(c.Data, "serve")
 	if err != nil {
 		return secondServer(err)
@@ -98,7 +107,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	}()
 	ready := a.index(indexCtx, e, c, docs, user)
 	if indexCtx.Err() == nil {
-		a.tellReady(server.URL(), c, user, e.question(indexCtx, rag.User(user), ready))
+		a.tellReady(server.URL(), c, user, question(ready))
 	}
 	return <-served
 }
@@ -134,16 +143,42 @@ func portTaken(err error, address string) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("another program listens on %s; stop it, or take another port with --listen (--listen 127.0.0.1:0 takes a free one)", address)
 	}
+	if _, port, splitErr := net.SplitHostPort(address); splitErr == nil && errors.Is(err, fs.ErrPermission) {
+		if n, atoiErr := strconv.Atoi(port); atoiErr == nil && n < firstFreePort {
+			return fmt.Errorf("this user may not listen on %s: ports below %d need privileges; take another with --listen", address, firstFreePort)
+		}
+	}
 	return err
 }
 
-// tellReady prints the address, and a question that works as it is printed.
+// firstFreePort is the first that needs no privileges.
+const firstFreePort = 1024
+
+// tryAddress says that the address cannot be had before a data folder is made
+// for nothing. A folder that is there is left to say first who holds it.
+func tryAddress(ctx context.Context, c config) error {
+	if _, err := os.Stat(c.Data); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+	if err != nil {
+		return portTaken(err, c.Listen)
+	}
+	return l.Close()
+}
+
+// tellReady prints the address, and a command that asks the question if there
+// is one.
 func (a *app) tellReady(url string, c config, user, question string) {
 	mode := fmt.Sprintf("hybrid: words and vectors of %s", c.EmbeddingModel)
 	if c.Embedder == "none" {
 		mode = "lexical: by words alone, because there is no embedder (set OPENAI_API_KEY, or OPENAI_BASE_URL, for search by meaning)"
 	}
-	fmt.Fprintf(a.stdout, "Weir is ready at %s\nSearch is %s\nTry:\n  %s\n", url, mode, curl(url, user, question))
+	ready := fmt.Sprintf("Weir is ready at %s\nSearch is %s\n", url, mode)
+	if question != "" {
+		ready += fmt.Sprintf("Try:\n  %s\n", curl(url, user, question))
+	}
+	fmt.Fprint(a.stdout, ready)
 }
 
 // curl is a command that asks the question, for a POSIX shell.
@@ -168,41 +203,17 @@ const (
 	sampleQuestion = "How many hours must I use my CPAP machine before the plan buys it?"
 )
 
-// question picks one that has an answer: of the samples a good one, else the
-// title or the first words of a document.
-func (e *engine) question(ctx context.Context, user rag.User, ready []rag.Document) string {
-	var tries []string
-	for _, d := range ready {
-		if filepath.Base(d.Filename) == sampleFile {
-			tries = []string{sampleQuestion}
-			break
-		}
-		if len(tries) < maxQuestionTries {
-			tries = append(tries, d.Title, e.firstWords(ctx, user, d.ID))
-		}
-	}
-	for _, q := range tries {
-		if q == "" {
-			continue
-		}
-		if resp, err := e.Retrieve(ctx, user, rag.Request{Query: q}); err == nil && len(resp.Chunks) > 0 {
-			return q
-		}
-	}
-	return "What do my documents say?"
-}
-
-const (
-	maxQuestionTries = 8
-	questionWords    = 8
-	questionLetters  = 60
-)
-
-func (e *engine) firstWords(ctx context.Context, user rag.User, id string) string {
-	chunks, err := e.store.Chunks(ctx, user, []rag.Ref{{DocID: id}})
-	if err != nil || len(chunks) == 0 {
+// question is one to try: of the samples one that they answer, else one that
+// gives away nothing of the documents; empty when there is nothing to ask
+// about.
+func question(ready []rag.Document) string {
+	if len(ready) == 0 {
 		return ""
 	}
-	words := strings.Fields(chunks[0].Content)
-	return text.Trim(strings.Join(words[:min(questionWords, len(words))], " "), questionLetters)
+	for _, d := range ready {
+		if path.Base(d.Filename) == sampleFile {
+			return sampleQuestion
+		}
+	}
+	return "What is this about?"
 }

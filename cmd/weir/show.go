@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -79,31 +80,33 @@ func (s *lineShow) done(_ int, o outcome) {
 
 // tenthShow writes a line at each tenth of the way.
 type tenthShow struct {
-	mu    sync.Mutex
-	out   io.Writer
-	ended int
-	total int
+	mu     sync.Mutex
+	out    io.Writer
+	weight func(i int) int // for how many documents of a collection one stands
+	ended  int
+	total  int // of weights
 }
 
 func (s *tenthShow) begun(int)               {}
 func (s *tenthShow) moved(int, rag.Document) {}
 func (s *tenthShow) end()                    {}
 
-func (s *tenthShow) done(int, outcome) {
+func (s *tenthShow) done(i int, _ outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended++
-	if s.ended*10/s.total != (s.ended-1)*10/s.total {
-		fmt.Fprintf(s.out, "%d of %d documents\n", s.ended, s.total)
+	before := s.ended
+	s.ended += s.weight(i)
+	if s.ended*10/s.total != before*10/s.total {
+		fmt.Fprintf(s.out, "%d of %d documents with text\n", s.ended, s.total)
 	}
 }
 
 // String is the outcome as a line.
 func (o outcome) String() string {
-	line := fmt.Sprintf("%-6s  %s", o.Result, printable(o.Path))
+	line := fmt.Sprintf("%-6s  %s", o.Result, shownPath(o.Path, o.Filename))
 	switch {
 	case o.Error != nil:
-		return line + ": " + o.Error.Message
+		return line + ": " + o.reason()
 	case o.Result == resultSame && o.Document.Filename != o.Filename:
 		return line + "  is there already, as " + printable(o.Document.Filename)
 	case o.Result == resultSame:
@@ -113,6 +116,19 @@ func (o outcome) String() string {
 	default:
 		return line
 	}
+}
+
+// reason is what the error says of the document, without the name that it
+// begins with and the line has already.
+func (o outcome) reason() string {
+	for _, sep := range []string{": ", " "} {
+		for _, name := range []string{o.Filename, path.Base(o.Filename)} {
+			if rest, ok := strings.CutPrefix(o.Error.Message, name+sep); ok && name != "" && rest != "" {
+				return rest
+			}
+		}
+	}
+	return o.Error.Message
 }
 
 // extent says how much there is in a document.
@@ -190,7 +206,7 @@ func newBarShow(screen, results io.Writer, width int, docs []candidate) *barShow
 
 func (s *barShow) begun(i int) {
 	t := &progress.Tracker{
-		Message: printable(s.docs[i].Path), Index: uint64(i), //nolint:gosec // an index is not negative
+		Message: s.docs[i].shown(), Index: uint64(i), //nolint:gosec // an index is not negative
 		RemoveOnCompletion: true, AutoStopDisabled: true,
 	}
 	s.mu.Lock()
@@ -203,12 +219,12 @@ func (s *barShow) moved(i int, doc rag.Document) {
 	s.mu.Lock()
 	t := s.trackers[i]
 	s.mu.Unlock()
-	message := string(doc.Status) + " " + printable(s.docs[i].Path)
+	message := string(doc.Status) + " " + s.docs[i].shown()
 	if doc.Progress.Total > 0 {
-		message = fmt.Sprintf("%s %d/%d %s", doc.Status, doc.Progress.Done, doc.Progress.Total, printable(s.docs[i].Path))
+		message = fmt.Sprintf("%s %d/%d %s", doc.Status, doc.Progress.Done, doc.Progress.Total, s.docs[i].shown())
 	}
 	if doc.Waiting != "" {
-		message = printable(s.docs[i].Path) + " waits: " + printable(doc.Waiting)
+		message = s.docs[i].shown() + " waits: " + printable(doc.Waiting)
 	}
 	t.UpdateMessage(message)
 	t.UpdateTotal(int64(doc.Progress.Total))

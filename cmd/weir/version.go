@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// develVersion is what Go calls a build that it knows no version of.
+const develVersion = "(devel)"
+
 // build says what this binary is.
 type build struct {
 	Version  string `json:"version"` // of the module; "(devel)" when built from a work tree that is not tagged
@@ -18,7 +21,7 @@ type build struct {
 }
 
 func thisBuild() build {
-	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: develVersion, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
@@ -37,6 +40,24 @@ func thisBuild() build {
 	return b
 }
 
+// String is the line of "weir version".
+func (b build) String() string {
+	line := "weir"
+	if b.Version != develVersion {
+		line += " " + b.Version
+	}
+	switch {
+	case b.Commit != "":
+		line += " commit " + b.Commit
+	case b.Version == develVersion:
+		line += " (unversioned build)"
+	}
+	if b.Modified {
+		line += " (modified)"
+	}
+	return line + " " + b.Go + " " + b.Platform
+}
+
 func (a *app) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -48,14 +69,7 @@ func (a *app) versionCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(a.stdout, b)
 			}
-			line := "weir " + b.Version
-			if b.Commit != "" {
-				line += " commit " + b.Commit
-			}
-			if b.Modified {
-				line += " (modified)"
-			}
-			_, err := fmt.Fprintf(a.stdout, "%s %s %s\n", line, b.Go, b.Platform)
+			_, err := fmt.Fprintln(a.stdout, b)
 			return err
 		},
 	}

@@ -48,7 +48,6 @@ func (s *Store) Add(ctx context.Context, user rag.User, n rag.NewDocument) (rag.
 	var r record
 	created, replaced := false, false
 	err = s.write(ctx, doing, func(c *conn) error {
-		now := s.cfg.Now().UnixNano()
 		if _, err := c.exec("INSERT INTO users (name) VALUES (?) ON CONFLICT DO NOTHING", []byte(user)); err != nil {
 			return err
 		}
@@ -62,30 +61,16 @@ func (s *Store) Add(ctx context.Context, user rag.User, n rag.NewDocument) (rag.
 			return err
 		}
 		if found {
+			if replaced, err = s.outlast(c, r, n.Replace && n.Filename == r.Filename); err != nil {
+				return err
+			}
 			return discard(c, body)
 		}
 		created = true
 		if replaced, err = removeEnded(c, key, n); err != nil {
 			return err
 		}
-		if body == 0 {
-			if body, err = newBody(c); err != nil {
-				return err
-			}
-		} else if err := adopt(c, body); err != nil {
-			return err
-		}
-		if _, err := putBlob(c, body, uploadBlob, n.Content, part, len(n.Content)+1); err != nil {
-			return err
-		}
-		seq, err := c.number("UPDATE users SET documents = documents + 1 WHERE key = ? RETURNING documents", key)
-		if err != nil {
-			return err
-		}
-		if _, err := c.exec(`
-INSERT INTO documents (user, seq, id, body, filename, folded, status, bytes, sha256, replaces, due_at, created_at, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?10, ?10, ?10)`,
-			key, seq, id.String(), body, n.Filename, fold(n.Filename), int64(len(n.Content)), n.SHA256, n.Replace, now); err != nil {
+		if body, err = s.enter(c, key, id.String(), body, part, n); err != nil {
 			return err
 		}
 		r, found, err = find(c, "WHERE d.id = ?", id.String())
@@ -101,6 +86,59 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?10, ?10, ?10)`,
 		return rag.Document{}, false, err
 	}
 	return r.Document, created, nil
+}
+
+// enter writes a new document and what is left of its content, and returns its
+// body.
+func (s *Store) enter(c *conn, user int64, id string, body int64, part int, n rag.NewDocument) (int64, error) {
+	var err error
+	if body == 0 {
+		body, err = newBody(c)
+	} else {
+		err = adopt(c, body)
+	}
+	if err != nil {
+		return body, err
+	}
+	if _, err := putBlob(c, body, uploadBlob, n.Content, part, len(n.Content)+1); err != nil {
+		return body, err
+	}
+	seq, err := c.number("UPDATE users SET documents = documents + 1 WHERE key = ? RETURNING documents", user)
+	if err != nil {
+		return body, err
+	}
+	_, err = c.exec(`
+INSERT INTO documents (user, seq, id, body, filename, folded, status, bytes, sha256, replaces, due_at, created_at, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?8, ?9, ?10, ?10, ?10)`,
+		user, seq, id, body, n.Filename, fold(n.Filename), int64(len(n.Content)), n.SHA256, n.Replace, s.cfg.Now().UnixNano())
+	return body, err
+}
+
+const selectReplacing = `
+WHERE d.user = ? AND d.filename = ? AND d.key > ? AND d.status IN ` + pending + ` AND d.replaces`
+
+// outlast makes a document that was asked for again outlast those that were to
+// replace it: the last upload is what its user wants. They are canceled when
+// that upload is to replace them in turn, else they come to stand beside it.
+func (s *Store) outlast(c *conn, r record, replace bool) (any bool, err error) {
+	var replacing []record
+	if err := c.rows(selectDocument+selectReplacing, func(row *sqlite3.Stmt) error {
+		replacing = append(replacing, scanDocument(row))
+		return nil
+	}, r.user, r.Filename, r.key); err != nil {
+		return false, err
+	}
+	for _, o := range replacing {
+		if replace {
+			err = s.end(c, o, rag.Cancelled)
+		} else {
+			_, err = c.exec("UPDATE documents SET replaces = 0 WHERE key = ?", o.key)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return len(replacing) > 0, nil
 }
 
 const selectEnded = `

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) rag.Store) {
 		{"delete", testDelete},
 		{"cancel", testCancel},
 		{"replace", testReplace},
+		{"asked for again", testAskedForAgain},
 		{"lease", testLease},
 		{"lease runs out", testLeaseRunsOut},
 		{"lease is fair", testLeaseFair},
