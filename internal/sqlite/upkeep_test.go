@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,8 +48,9 @@ func TestReclaimFreesTheLeasesOfADeadProcess(t *testing.T) {
 }
 
 func TestReclaimLetsADocumentWaitThatMayKill(t *testing.T) {
-	now := time.Unix(1_800_000_000, 0)
-	s, err := Open(t.Context(), Config{Dir: t.TempDir(), Now: func() time.Time { return now }})
+	var clock atomic.Int64 // the sweeper looks at it too
+	clock.Store(time.Unix(1_800_000_000, 0).UnixNano())
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), Now: func() time.Time { return time.Unix(0, clock.Load()) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,13 +59,13 @@ func TestReclaimLetsADocumentWaitThatMayKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	for attempt, want := range []time.Duration{0, 0, 0, 0, 2 * time.Second, 4 * time.Second, 8 * time.Second} {
-		now = now.Add(want)
+		clock.Add(int64(want))
 		if want > 0 {
-			now = now.Add(-1)
+			clock.Add(-1)
 			if job, err := s.Lease(t.Context(), time.Hour); err != nil || job != nil {
 				t.Fatalf("attempt %d came before %v: %v, %v", attempt+1, want, job, err)
 			}
-			now = now.Add(1)
+			clock.Add(1)
 		}
 		if job, err := s.Lease(t.Context(), time.Hour); err != nil || job == nil || job.Attempt != attempt+1 {
 			t.Fatalf("attempt %d did not come after %v: %v, %v", attempt+1, want, job, err)
