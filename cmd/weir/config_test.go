@@ -41,7 +41,7 @@ func TestConfigPrecedence(t *testing.T) {
 		{name: "flag before variable", file: "timeout: 3s\n", env: []string{"WEIR_TIMEOUT=2s"}, args: []string{"--timeout", "1s"}, of: "WEIR_TIMEOUT", want: configRow{Value: "1s", From: "--timeout"}},
 		{name: "an empty variable is none", file: "timeout: 3s\n", env: []string{"WEIR_TIMEOUT="}, of: "WEIR_TIMEOUT", want: configRow{Value: "3s", From: "weir.yaml:1"}},
 		{name: "zero means the default", env: []string{"WEIR_TIMEOUT=0"}, of: "WEIR_TIMEOUT", want: configRow{Value: "10s", From: "default (WEIR_TIMEOUT is 0)"}},
-		{name: "zero in the file", file: "max_in_flight: 0\n", of: "WEIR_MAX_IN_FLIGHT", want: configRow{Value: "64", From: "default (weir.yaml:1 is 0)"}},
+		{name: "zero in the file", file: "max_in_flight: 0\n", of: "WEIR_MAX_IN_FLIGHT", want: configRow{Value: "1024", From: "default (weir.yaml:1 is 0)"}},
 		{name: "null in the file", file: "data:\n", of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
 		{name: "an empty file", file: "", of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
 		{name: "embedder without a key", of: "WEIR_EMBEDDER", want: configRow{Value: "none", From: "default"}},
@@ -92,7 +92,7 @@ func TestConfigValues(t *testing.T) {
 	root := (&app{}).rootCommand()
 	err := root.PersistentFlags().Parse([]string{
 		"--max-file-bytes", "500MB", "--index-memory", "64MiB", "--timeout", "1500ms", "--document-timeout", "1m",
-		"--ingest-workers", "7", "--max-in-flight", "8", "--chunk-tokens", "300", "--chunk-overlap", "30",
+		"--ingest-workers", "7", "--max-in-flight", "8", "--max-call-memory", "64MiB", "--user-share", "0.25", "--embedding-concurrency", "3", "--embedding-batch", "5", "--chunk-tokens", "300", "--chunk-overlap", "30",
 		"--embedding-model", "m", "--embedding-dimensions", "12", "--openai-base-url", "http://h/v1/",
 	})
 	if err != nil {
@@ -106,7 +106,7 @@ func TestConfigValues(t *testing.T) {
 	want := config{
 		Listen: "127.0.0.1:8080", Data: "./weir-data", Store: "sqlite", Embedder: "openai",
 		OpenAIBaseURL: "http://h/v1", OpenAIAPIKey: "k", EmbeddingModel: "m", Dimensions: 12,
-		Timeout: 1500 * time.Millisecond, MaxFileBytes: 500_000_000, IngestWorkers: 7, MaxInFlight: 8,
+		Timeout: 1500 * time.Millisecond, MaxFileBytes: 500_000_000, IngestWorkers: 7, MaxInFlight: 8, MaxCallMemory: 64 << 20, UserShare: 0.25, MaxConcurrent: 3, MaxBatch: 5,
 		IndexMemory: 64 << 20, DocumentTimeout: time.Minute, ChunkTokens: 300, ChunkOverlap: 30, LogFormat: "text",
 	}
 	if !reflect.DeepEqual(c, want) {

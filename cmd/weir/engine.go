@@ -54,9 +54,9 @@ func openEngine(ctx context.Context, c config, dir, cache string, log *slog.Logg
 		return nil, errors.Join(err, store.Close(), x.Close(), closeEmbedder(ctx, embedder))
 	}
 	svc, err := rag.New(rag.Config{
-		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, MaxFileBytes: c.MaxFileBytes,
+		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, MaxCallBytes: c.MaxCallMemory, UserShare: c.UserShare, MaxFileBytes: c.MaxFileBytes,
 		IngestWorkers: c.IngestWorkers, Lease: leaseTime, DocumentTimeout: c.DocumentTimeout,
-		CountTokens: x.CountTokens, Log: log,
+		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Log: log,
 	}, store, embedder, x)
 	if err != nil {
 		return nil, errors.Join(err, store.Close(), x.Close(), closeEmbedder(ctx, embedder))
@@ -80,6 +80,7 @@ func newEmbedder(c config) (rag.Embedder, error) {
 	}
 	return embed.New(embed.Config{
 		BaseURL: c.OpenAIBaseURL, APIKey: c.OpenAIAPIKey, Model: c.EmbeddingModel, Dimensions: c.Dimensions,
+		MaxConcurrent: c.MaxConcurrent, MaxBatch: c.MaxBatch, UserShare: c.UserShare,
 		Proxy: http.ProxyFromEnvironment, UserAgent: "weir/" + thisBuild().Version,
 	})
 }

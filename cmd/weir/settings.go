@@ -31,6 +31,10 @@ type config struct {
 	MaxFileBytes    int64
 	IngestWorkers   int
 	MaxInFlight     int
+	MaxCallMemory   int64
+	UserShare       float64
+	MaxConcurrent   int
+	MaxBatch        int
 	IndexMemory     int64
 	DocumentTimeout time.Duration
 	ChunkTokens     int
@@ -117,9 +121,29 @@ func settings() []setting { //nolint:revive // long because it is a table
 			set:  setInt(func(c *config) *int { return &c.IngestWorkers }, 1, 256),
 		},
 		{
-			env: "WEIR_MAX_IN_FLIGHT", key: "max_in_flight", flag: "max-in-flight", value: "N", def: "64",
+			env: "WEIR_MAX_IN_FLIGHT", key: "max_in_flight", flag: "max-in-flight", value: "N", def: "1024",
 			help: "questions worked on side by side",
 			set:  setInt(func(c *config) *int { return &c.MaxInFlight }, 1, 65536),
+		},
+		{
+			env: "WEIR_MAX_CALL_MEMORY", key: "max_call_memory", flag: "max-call-memory", value: "SIZE", def: "256MiB",
+			help: "most memory that questions under way and waiting may need together",
+			set:  setSize(func(c *config) *int64 { return &c.MaxCallMemory }, 16<<20, 1<<44),
+		},
+		{
+			env: "WEIR_USER_SHARE", key: "user_share", flag: "user-share", value: "PART", def: "0.5",
+			help: "part of the server's room (questions, memory, texts waiting for the provider) that one user may have",
+			set:  setPart(func(c *config) *float64 { return &c.UserShare }, 0.01),
+		},
+		{
+			env: "WEIR_EMBEDDING_CONCURRENCY", key: "embedding_concurrency", flag: "embedding-concurrency", value: "N", def: "8",
+			help: "requests to the embedding provider side by side; fewer while it is in trouble",
+			set:  setInt(func(c *config) *int { return &c.MaxConcurrent }, 1, 1024),
+		},
+		{
+			env: "WEIR_EMBEDDING_BATCH", key: "embedding_batch", flag: "embedding-batch", value: "N", def: "64",
+			help: "texts in one of these requests; fewer where the provider bears no more",
+			set:  setInt(func(c *config) *int { return &c.MaxBatch }, 1, 2048),
 		},
 		{
 			env: "WEIR_INDEX_MEMORY", key: "index_memory", flag: "index-memory", value: "SIZE", def: "1GiB",
@@ -257,6 +281,20 @@ func setInt(field func(*config) *int, least, most int) func(*config, string) (bo
 		}
 		*field(c) = n
 		return n == 0, nil
+	}
+}
+
+func setPart(field func(*config) *float64, least float64) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return false, fmt.Errorf("must be a number such as 0.5, not %q", text)
+		}
+		if v != 0 && !(v >= least && v <= 1) { // not NaN either
+			return false, fmt.Errorf("must be from %v to 1, not %s", least, text)
+		}
+		*field(c) = v
+		return v == 0, nil
 	}
 }
 

@@ -45,6 +45,12 @@ func New(cfg Config) (*Extractor, error) {
 // them (cl100k_base).
 func (x *Extractor) CountTokens(s string) int { return x.tok.count(s) }
 
+// DecodeTokens is the text of token ids of the same vocabulary. A character of
+// which the first or the last ids hold only a part, as where a longer list was
+// cut in two, is left out. Its errors name the id that is none, and the position
+// of what is no text.
+func (x *Extractor) DecodeTokens(ids []int) (string, error) { return x.tok.decode(ids) }
+
 // Close ends the calls under way, waits for them and releases PDFium.
 func (x *Extractor) Close() error {
 	x.mu.Lock()

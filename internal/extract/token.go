@@ -1,6 +1,8 @@
 package extract
 
 import (
+	"errors"
+	"fmt"
 	"unicode"
 	"unicode/utf8"
 
@@ -53,6 +55,44 @@ func (c counter) encode(s string) int {
 		return len(s) // more than it can be; the codec has no errors in this mode
 	}
 	return n
+}
+
+func (c counter) decode(ids []int) (string, error) {
+	tokens := make([]uint, len(ids))
+	for i, id := range ids {
+		if id < 0 {
+			return "", fmt.Errorf("holds %d, which is no token", id)
+		}
+		tokens[i] = uint(id)
+	}
+	s, err := c.codec.Decode(tokens)
+	if err != nil {
+		return "", fmt.Errorf("is not a list of cl100k_base tokens: %w", err)
+	}
+	s = whole(s)
+	if !utf8.ValidString(s) {
+		return "", errors.New("is not the tokens of a text in UTF-8")
+	}
+	return s, nil
+}
+
+// whole is s without a part of a character at either end.
+func whole(s string) string {
+	for range utf8.UTFMax - 1 {
+		if s == "" || utf8.RuneStart(s[0]) {
+			break
+		}
+		s = s[1:]
+	}
+	for n := 1; n < utf8.UTFMax && n <= len(s); n++ {
+		if i := len(s) - n; utf8.RuneStart(s[i]) {
+			if !utf8.FullRuneInString(s[i:]) {
+				return s[:i]
+			}
+			break
+		}
+	}
+	return s
 }
 
 func classOf(r rune) int {

@@ -164,10 +164,13 @@ func (d Document) changedSince(o Document) bool {
 func call1[T any](ctx context.Context, s *Service, operation string, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := s.deadline(ctx, 0)
 	defer cancel()
-	c := s.calls.begin(ctx, operation)
-	defer s.calls.end(c)
-	c.enter("store")
-	return await(ctx, func() (T, error) { return f(ctx) })
+	var got T
+	err := s.observed(ctx, operation, func(ctx context.Context, c *call, _ *CallEnd) (err error) {
+		c.enter("store")
+		got, err = await(ctx, func() (T, error) { return f(ctx) })
+		return err
+	})
+	return got, err
 }
 
 // changes tells watchers of a document that it moved.

@@ -117,7 +117,7 @@ type question struct {
 	timeout   time.Duration // 0: the server's default
 }
 
-func (r Request) validate(model Model, tokens func(string) int) (question, error) {
+func (r Request) validate(model Model) (question, error) {
 	q := question{
 		text: strings.TrimSpace(r.Query), embedding: r.Embedding, mode: r.Mode,
 		threshold: or(r.SimilarityThreshold, DefaultSimilarityThreshold),
@@ -150,15 +150,29 @@ func (r Request) validate(model Model, tokens func(string) int) (question, error
 	case r.TimeoutMS < 0:
 		return q, FieldErrorf("timeout_ms", "must not be negative; leave it out for the server's default")
 	}
-	if q.text != "" {
-		if n := tokens(q.text); n > MaxQueryTokens {
-			return q, FieldErrorf("query", "is %d tokens long; the limit is %d", n, MaxQueryTokens)
-		}
-	}
 	if err := q.validateMode(model); err != nil {
 		return q, err
 	}
 	return q, q.validateEmbedding(model)
+}
+
+// checkTokens is apart from the rest because it takes its time, which a call
+// that is going to be refused should not.
+func (q *question) checkTokens(count func(string) int) error {
+	if len(q.text) <= MaxQueryTokens { // a token is a byte at least
+		return nil
+	}
+	if n := count(q.text); n > MaxQueryTokens {
+		return FieldErrorf("query", "is %d tokens long; the limit is %d", n, MaxQueryTokens)
+	}
+	return nil
+}
+
+// bytes is about what the call may need in memory: the question, and the
+// answer if it is as long as it may be.
+func (q *question) bytes() int64 {
+	const perToken, perChunk = 4, 1 << 10
+	return int64(len(q.text)) + 4*int64(len(q.embedding)) + perToken*int64(q.budget) + perChunk*int64(q.max)
 }
 
 func (q *question) validateMode(model Model) error {

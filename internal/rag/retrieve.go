@@ -28,30 +28,40 @@ func (s *Service) Retrieve(ctx context.Context, user User, r Request) (*Response
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}
-	q, err := r.validate(s.embedder.Model(), s.cfg.CountTokens)
+	q, err := r.validate(s.embedder.Model())
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := s.deadline(ctx, q.timeout)
 	defer cancel()
-	call := s.calls.begin(ctx, "retrieve")
-	defer s.calls.end(call)
-
-	place, err := s.slots.take(ctx)
+	var resp *Response
+	err = s.observed(ctx, "retrieve", func(ctx context.Context, c *call, end *CallEnd) error {
+		place, err := s.admission.take(ctx, user, q.bytes())
+		end.Timings.Queue = ms(time.Since(began))
+		if err != nil {
+			return err
+		}
+		defer place.release()
+		t := retrieval{s: s, user: user, q: q, call: c, place: place, response: &Response{OperationID: c.id, Timings: end.Timings}}
+		err = t.run(ctx)
+		end.Timings, end.Mode, end.Degraded = t.response.Timings, t.response.Mode, t.response.Degraded
+		if t.response.EmptyReason != nil {
+			end.Empty = *t.response.EmptyReason
+		}
+		resp = t.response
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer place.release()
-	t := retrieval{s: s, user: user, q: q, call: call, place: place, response: &Response{OperationID: call.id}}
-	t.response.Timings.Queue = ms(time.Since(began))
-	if err := t.run(ctx); err != nil {
-		return nil, err
-	}
-	t.response.Timings.Total = ms(time.Since(began))
-	return t.response, nil
+	resp.Timings.Total = ms(time.Since(began))
+	return resp, nil
 }
 
 func (t *retrieval) run(ctx context.Context) error {
+	if err := t.q.checkTokens(t.s.cfg.CountTokens); err != nil {
+		return err
+	}
 	mark := time.Now()
 	vector, err := t.vector(ctx)
 	t.response.Timings.Embed = ms(time.Since(mark))

@@ -332,7 +332,7 @@ func TestCallsInFlightAreBounded(t *testing.T) {
 			wait()
 			return Candidates{}, nil
 		}
-		s := newService(t, Config{MaxInFlight: 3}, store, &fakeEmbedder{none: true}, nil)
+		s := newService(t, Config{MaxInFlight: 3, UserShare: 1}, store, &fakeEmbedder{none: true}, nil)
 		codes := make(chan Code, 10)
 		began := time.Now()
 		for range 10 {

@@ -14,19 +14,29 @@ import (
 // Config is what a Service can be told.
 type Config struct {
 	Timeout         time.Duration    // the deadline of a call, and the longest one a caller may ask for. Defaults to 10 s
-	MaxInFlight     int              // calls worked on at the same time. Defaults to 64
+	MaxInFlight     int              // calls worked on at the same time. Defaults to 1024
+	MaxWaiting      int              // calls that wait until one of those has ended. Defaults to MaxInFlight
+	MaxCallBytes    int64            // memory that the calls under way and waiting may need, as far as their requests tell. Defaults to 256 MiB
+	UserShare       float64          // part of each of the three that one user may have. Defaults to 0.5
 	MaxFileBytes    int64            // the largest upload. Defaults to 64 MiB
 	IngestWorkers   int              // documents worked on side by side. Defaults to 2
 	Lease           time.Duration    // how long a document in work may go without a sign of life. Defaults to 30 s
 	DocumentTimeout time.Duration    // the longest one document may be worked on in one go. Defaults to 30 min
 	CountTokens     func(string) int // the extractor's tokenizer; required
-	Log             *slog.Logger     // Defaults to none
+	// DecodeTokens is the text of cl100k_base token ids; its errors are for the
+	// caller. Defaults to none: lists of tokens are refused.
+	DecodeTokens func([]int) (string, error)
+	Observer     Observer     // Defaults to none
+	Log          *slog.Logger // Defaults to none
 }
 
 // WithDefaults returns c with its zeros filled in.
 func (c Config) WithDefaults() Config {
 	c.Timeout = orDefault(c.Timeout, 10*time.Second)
-	c.MaxInFlight = orDefault(c.MaxInFlight, 64)
+	c.MaxInFlight = orDefault(c.MaxInFlight, 1024)
+	c.MaxWaiting = orDefault(c.MaxWaiting, c.MaxInFlight)
+	c.MaxCallBytes = orDefault(c.MaxCallBytes, 256<<20)
+	c.UserShare = orDefault(c.UserShare, 0.5)
 	c.MaxFileBytes = orDefault(c.MaxFileBytes, 64<<20)
 	c.IngestWorkers = orDefault(c.IngestWorkers, 2)
 	c.Lease = orDefault(c.Lease, 30*time.Second)
@@ -41,8 +51,10 @@ func (c Config) validate() error {
 	switch {
 	case c.CountTokens == nil:
 		return errors.New("rag.Config: CountTokens is required")
-	case c.Timeout < 0 || c.MaxInFlight < 0 || c.MaxFileBytes < 0 || c.IngestWorkers < 0 || c.Lease < 0 || c.DocumentTimeout < 0:
+	case min(c.Timeout, c.Lease, c.DocumentTimeout) < 0 || min(c.MaxInFlight, c.MaxWaiting, c.IngestWorkers) < 0 || min(c.MaxCallBytes, c.MaxFileBytes) < 0:
 		return errors.New("rag.Config: a limit is negative")
+	case !(c.UserShare > 0 && c.UserShare <= 1): // catches NaN too
+		return fmt.Errorf("rag.Config: UserShare (%v) must be above 0 and at most 1", c.UserShare)
 	case c.Timeout < 10*time.Millisecond:
 		return fmt.Errorf("rag.Config: Timeout %v is too short to answer in; the least is 10ms", c.Timeout)
 	case c.Lease < time.Second:
@@ -55,14 +67,15 @@ func (c Config) validate() error {
 
 // Service is what the doors speak to.
 type Service struct {
-	cfg      Config
-	store    Store
-	embedder Embedder
-	extract  Extractor
-	slots    slots
-	calls    calls
-	changes  changes       // documents that moved, for Watch
-	wake     chan struct{} // a document was queued in this process
+	cfg       Config
+	store     Store
+	embedder  Embedder
+	extract   Extractor
+	admission *admission
+	calls     calls
+	dumps     dumps
+	changes   changes       // documents that moved, for Watch
+	wake      chan struct{} // a document was queued in this process
 }
 
 // New makes a Service. Run must be running for uploads to be worked on.
@@ -73,8 +86,8 @@ func New(cfg Config, store Store, embedder Embedder, x Extractor) (*Service, err
 	}
 	return &Service{
 		cfg: cfg, store: store, embedder: embedder, extract: x,
-		slots: make(slots, cfg.MaxInFlight),
-		wake:  make(chan struct{}, 1),
+		admission: newAdmission(cfg),
+		wake:      make(chan struct{}, 1),
 	}, nil
 }
 

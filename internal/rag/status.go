@@ -9,15 +9,22 @@ import (
 
 // Activity is a look at what goes on.
 type Activity struct {
-	InFlight     []Call `json:"in_flight"` // oldest first
-	MaxInFlight  int    `json:"max_in_flight"`
-	Queued       int    `json:"documents_queued"`
-	Working      int    `json:"documents_in_work"`
-	Model        *Model `json:"embedder"` // null: lexical retrieval only
-	StoreError   string `json:"store_error,omitempty"`
-	DefaultMode  Mode   `json:"default_mode"`
-	TimeoutMS    int64  `json:"timeout_ms"`
-	MaxFileBytes int64  `json:"max_file_bytes"`
+	InFlight     []Call  `json:"in_flight"` // oldest first, those that wait for a place among them
+	MaxInFlight  int     `json:"max_in_flight"`
+	Waiting      int     `json:"waiting"` // for a place
+	MaxWaiting   int     `json:"max_waiting"`
+	Bytes        int64   `json:"bytes"` // of memory that the calls may need
+	MaxBytes     int64   `json:"max_bytes"`
+	WaitMS       float64 `json:"predicted_wait_ms"` // of one call more
+	Refused      int64   `json:"refused"`           // calls, since the start
+	Overruns     int64   `json:"deadline_overruns"` // calls, since the start; must stay 0
+	Queued       int     `json:"documents_queued"`
+	Working      int     `json:"documents_in_work"`
+	Model        *Model  `json:"embedder"` // null: lexical retrieval only
+	StoreError   string  `json:"store_error,omitempty"`
+	DefaultMode  Mode    `json:"default_mode"`
+	TimeoutMS    int64   `json:"timeout_ms"`
+	MaxFileBytes int64   `json:"max_file_bytes"`
 }
 
 // Call is one call in flight.
@@ -32,8 +39,10 @@ type Call struct {
 // Status answers even while every slot is taken; it waits for nothing but the
 // store's two counts, and for those not long.
 func (s *Service) Status(ctx context.Context) Activity {
+	l := s.Load()
 	st := Activity{
-		InFlight: s.calls.list(time.Now()), MaxInFlight: s.cfg.MaxInFlight, DefaultMode: s.defaultMode(),
+		InFlight: s.calls.list(time.Now()), MaxInFlight: l.MaxInFlight, Waiting: l.Waiting, MaxWaiting: l.MaxWaiting,
+		Bytes: l.Bytes, MaxBytes: l.MaxBytes, WaitMS: ms(l.PredictedWait), Refused: l.Refused, Overruns: l.Overruns, DefaultMode: s.defaultMode(),
 		TimeoutMS: s.cfg.Timeout.Milliseconds(), MaxFileBytes: s.cfg.MaxFileBytes,
 	}
 	if m := s.embedder.Model(); m != (Model{}) {
@@ -55,14 +64,16 @@ func (s *Service) Status(ctx context.Context) Activity {
 
 // calls is the list of calls in flight.
 type calls struct {
-	mu   sync.Mutex
-	open map[*call]struct{}
+	mu       sync.Mutex
+	open     map[*call]struct{}
+	overruns int64
 }
 
 type call struct {
 	id, operation string
 	began         time.Time
 	deadline      time.Time
+	counted       bool // among the overruns; guarded by calls.mu
 
 	mu    sync.Mutex
 	stage string
@@ -72,6 +83,12 @@ func (c *call) enter(stage string) {
 	c.mu.Lock()
 	c.stage = stage
 	c.mu.Unlock()
+}
+
+func (c *call) where() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stage
 }
 
 func (cs *calls) begin(ctx context.Context, operation string) *call {
@@ -86,10 +103,40 @@ func (cs *calls) begin(ctx context.Context, operation string) *call {
 	return c
 }
 
-func (cs *calls) end(c *call) {
+// end takes c off the list and returns how late it is; 0: in time.
+func (cs *calls) end(c *call, now time.Time) time.Duration {
 	cs.mu.Lock()
+	defer cs.mu.Unlock()
 	delete(cs.open, c)
-	cs.mu.Unlock()
+	late := max(0, now.Sub(c.deadline))
+	if late > tolerance && !c.counted {
+		c.counted = true
+		cs.overruns++
+	}
+	return late
+}
+
+// overrun counts c as late, and reports whether it is still there.
+func (cs *calls) overrun(c *call) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if _, open := cs.open[c]; !open {
+		return false
+	}
+	if !c.counted {
+		c.counted = true
+		cs.overruns++
+	}
+	return true
+}
+
+func (cs *calls) oldest(now time.Time) (age time.Duration, overruns int64) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for c := range cs.open {
+		age = max(age, now.Sub(c.began))
+	}
+	return age, cs.overruns
 }
 
 func (cs *calls) list(now time.Time) []Call {
@@ -102,9 +149,7 @@ func (cs *calls) list(now time.Time) []Call {
 	slices.SortFunc(open, func(a, b *call) int { return a.began.Compare(b.began) })
 	list := make([]Call, len(open))
 	for i, c := range open {
-		c.mu.Lock()
-		list[i] = Call{c.id, c.operation, c.stage, ms(now.Sub(c.began)), ms(c.deadline.Sub(now))}
-		c.mu.Unlock()
+		list[i] = Call{c.id, c.operation, c.where(), ms(now.Sub(c.began)), ms(c.deadline.Sub(now))}
 	}
 	return list
 }
