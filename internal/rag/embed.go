@@ -42,21 +42,22 @@ type shortener interface {
 }
 
 // Model is the model of the vectors; zero: there is no embedder.
-func (s *Service) Model() Model { return s.embedder.Model() }
+func (s *Service) Model() Model { return s.embedder().Model() }
 
 // Embed returns the vectors of texts, or an error and none. The errors are
 // [Error] values: Invalid, TooLarge, RateLimited, Overloaded, Unavailable,
 // Timeout, Canceled, Internal.
 func (s *Service) Embed(ctx context.Context, user User, r EmbedRequest) (*EmbedResponse, error) {
 	began := time.Now()
-	model := s.embedder.Model()
+	embedder := s.embedder()
+	model := embedder.Model()
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}
 	if model == (Model{}) {
 		return nil, Errorf(Unavailable, "this server has no embedder (WEIR_EMBEDDER=none)")
 	}
-	if err := s.checkEmbed(r, model); err != nil {
+	if err := s.checkEmbed(r, embedder); err != nil {
 		return nil, err
 	}
 	ctx, cancel := s.deadline(ctx, r.Timeout)
@@ -73,7 +74,7 @@ func (s *Service) Embed(ctx context.Context, user User, r EmbedRequest) (*EmbedR
 		defer p.release()
 		c.enter("embed")
 		mark := time.Now()
-		got, err := stage(ctx, p, func() (EmbedResponse, error) { return s.vectors(ctx, user, r) })
+		got, err := stage(ctx, p, func() (EmbedResponse, error) { return s.vectors(ctx, user, embedder, r) })
 		resp.Vectors, resp.Tokens = got.Vectors, got.Tokens
 		resp.Timings.Embed = ms(time.Since(mark))
 		end.Timings = resp.Timings
@@ -86,7 +87,8 @@ func (s *Service) Embed(ctx context.Context, user User, r EmbedRequest) (*EmbedR
 	return resp, nil
 }
 
-func (s *Service) checkEmbed(r EmbedRequest, model Model) error {
+func (s *Service) checkEmbed(r EmbedRequest, embedder Embedder) error {
+	model := embedder.Model()
 	n := len(r.Texts) + len(r.Tokens)
 	switch {
 	case r.Texts != nil && r.Tokens != nil:
@@ -125,7 +127,7 @@ func (s *Service) checkEmbed(r EmbedRequest, model Model) error {
 		}
 	}
 	if d := r.Dimensions; d != 0 && d != model.Dim {
-		if c, ok := s.embedder.(shortener); !ok || !c.Shortens(d) {
+		if c, ok := embedder.(shortener); !ok || !c.Shortens(d) {
 			return FieldErrorf("dimensions", "must be %d, those of the model %s, not %d", model.Dim, model.Name, d)
 		}
 	}
@@ -153,7 +155,7 @@ func (r EmbedRequest) bytes(m Model) int64 {
 }
 
 // vectors does the work of a call.
-func (s *Service) vectors(ctx context.Context, user User, r EmbedRequest) (EmbedResponse, error) {
+func (s *Service) vectors(ctx context.Context, user User, embedder Embedder, r EmbedRequest) (EmbedResponse, error) {
 	texts, tokens, err := s.texts(ctx, r)
 	if err != nil {
 		return EmbedResponse{}, err
@@ -162,11 +164,11 @@ func (s *Service) vectors(ctx context.Context, user User, r EmbedRequest) (Embed
 	if len(texts) > manyTexts {
 		purpose = ForIngest
 	}
-	vs, err := s.embedder.Embed(ctx, user, purpose, texts)
+	vs, err := embedder.Embed(ctx, user, purpose, texts)
 	if err != nil {
 		return EmbedResponse{}, err
 	}
-	model := s.embedder.Model()
+	model := embedder.Model()
 	if len(vs) != len(texts) {
 		return EmbedResponse{}, Errorf(Internal, "the embedder answered %d vectors for %d texts", len(vs), len(texts))
 	}

@@ -123,9 +123,10 @@ func (s *Service) process(ctx context.Context, job Job, sign *sign) error {
 		}
 	}
 	sign.markRead()
-	model := s.embedder.Model()
+	embedder := s.embedder()
+	model := embedder.Model()
 	if model != (Model{}) {
-		if err := s.embedAll(ctx, job, model, sign); err != nil {
+		if err := s.embedAll(ctx, job, embedder, sign); err != nil {
 			return err
 		}
 	}
@@ -155,10 +156,11 @@ func (s *Service) read(ctx context.Context, job Job, sign *sign) error {
 
 // embedAll gives each staged chunk its vector. What is stored is never sent
 // again, whatever happens in between.
-func (s *Service) embedAll(ctx context.Context, job Job, model Model, sign *sign) error {
+func (s *Service) embedAll(ctx context.Context, job Job, embedder Embedder, sign *sign) error {
+	model := embedder.Model()
 	total := 0
 	for {
-		chunks, left, err := s.store.Unembedded(ctx, job, model, s.embedder.MaxBatch())
+		chunks, left, err := s.store.Unembedded(ctx, job, model, embedder.MaxBatch())
 		if err != nil {
 			return err
 		}
@@ -174,7 +176,7 @@ func (s *Service) embedAll(ctx context.Context, job Job, model Model, sign *sign
 			indexes[i], texts[i] = c.Index, embeddedText(c)
 		}
 		vectors, err := await(ctx, func() ([][]float32, error) {
-			return s.embedder.Embed(ctx, job.User, ForIngest, texts)
+			return embedder.Embed(ctx, job.User, ForIngest, texts)
 		})
 		if err != nil {
 			return err

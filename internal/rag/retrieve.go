@@ -14,6 +14,7 @@ type retrieval struct {
 	q        question
 	call     *call
 	place    *place
+	embedder Embedder
 	response *Response
 }
 
@@ -28,7 +29,8 @@ func (s *Service) Retrieve(ctx context.Context, user User, r Request) (*Response
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}
-	q, err := r.validate(s.embedder.Model())
+	embedder := s.embedder()
+	q, err := r.validate(embedder.Model())
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +44,7 @@ func (s *Service) Retrieve(ctx context.Context, user User, r Request) (*Response
 			return err
 		}
 		defer place.release()
-		t := retrieval{s: s, user: user, q: q, call: c, place: place, response: &Response{OperationID: c.id, Timings: end.Timings}}
+		t := retrieval{s: s, user: user, q: q, call: c, place: place, embedder: embedder, response: &Response{OperationID: c.id, Timings: end.Timings}}
 		err = t.run(ctx)
 		end.Timings, end.Mode, end.Degraded = t.response.Timings, t.response.Mode, t.response.Degraded
 		if t.response.EmptyReason != nil {
@@ -62,15 +64,29 @@ func (t *retrieval) run(ctx context.Context) error {
 	if err := t.q.checkTokens(t.s.cfg.CountTokens); err != nil {
 		return err
 	}
+	err := t.once(ctx)
+	if errors.Is(err, errMoved) {
+		if t.q.embedding != nil {
+			return FieldErrorf("embedding", "is of a model that has just been replaced by %s", t.embedder.Model().Name)
+		}
+		t.response.Degraded = nil
+		err = t.once(ctx)
+	}
+	return err
+}
+
+// once asks with the embedder in use, and returns errMoved when that was
+// replaced by another meanwhile.
+func (t *retrieval) once(ctx context.Context) error {
 	mark := time.Now()
 	vector, err := t.vector(ctx)
-	t.response.Timings.Embed = ms(time.Since(mark))
+	t.response.Timings.Embed += ms(time.Since(mark))
 	if err != nil {
 		return err
 	}
 	mark = time.Now()
 	err = t.search(ctx, vector)
-	t.response.Timings.Search = ms(time.Since(mark))
+	t.response.Timings.Search += ms(time.Since(mark))
 	return err
 }
 
@@ -88,7 +104,7 @@ func (t *retrieval) vector(ctx context.Context) ([]float32, error) {
 		return q.embedding, nil
 	case r.Mode == Lexical:
 		return nil, nil
-	case t.s.embedder.Model() == (Model{}): // a hybrid search, asked for by name
+	case t.embedder.Model() == (Model{}): // a hybrid search, asked for by name
 		r.Mode = Lexical
 		r.Degraded = append(r.Degraded, Degraded{
 			Stage: "embed", Reason: "no_embedder", Message: "this server has no embedder; only the words were searched",
@@ -120,12 +136,12 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 		defer cancel()
 	}
 	vectors, err := stage(ctx, t.place, func() ([][]float32, error) {
-		return t.s.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
+		return t.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(vectors) != 1 || len(vectors[0]) != t.s.embedder.Model().Dim {
+	if len(vectors) != 1 || len(vectors[0]) != t.embedder.Model().Dim {
 		return nil, Errorf(Internal, "the embedder answered %d vectors for one text", len(vectors))
 	}
 	return vectors[0], nil
@@ -147,7 +163,7 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 	t.call.enter("search")
 	query := Query{Vector: vector, Documents: t.q.documents, Limit: depth(t.q.max)}
 	if vector != nil {
-		query.Model = t.s.embedder.Model()
+		query.Model = t.embedder.Model()
 	}
 	if t.response.Mode != Vector {
 		query.Text = t.q.text
@@ -155,6 +171,16 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 	found, err := stage(ctx, t.place, func() (Candidates, error) { return t.s.store.Candidates(ctx, t.user, query) })
 	if err != nil {
 		return err
+	}
+	if found.NoVector > 0 {
+		embedder, err := t.s.current.settled(ctx)
+		if err != nil {
+			return err
+		}
+		if embedder.Model() != t.embedder.Model() {
+			t.embedder = embedder
+			return errMoved
+		}
 	}
 	t.declare(found, query)
 	hits, below := aboveThreshold(fuse(found, t.response.Mode), t.q.threshold)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -69,13 +70,15 @@ func (c Config) validate() error {
 type Service struct {
 	cfg       Config
 	store     Store
-	embedder  Embedder
+	current   current // the embedder in use
 	extract   Extractor
 	admission *admission
 	calls     calls
 	dumps     dumps
 	changes   changes       // documents that moved, for Watch
 	wake      chan struct{} // a document was queued in this process
+
+	reembedding sync.Mutex // held by the one Reembed
 }
 
 // New makes a Service. Run must be running for uploads to be worked on.
@@ -85,7 +88,7 @@ func New(cfg Config, store Store, embedder Embedder, x Extractor) (*Service, err
 		return nil, err
 	}
 	return &Service{
-		cfg: cfg, store: store, embedder: embedder, extract: x,
+		cfg: cfg, store: store, current: current{in: embedder}, extract: x,
 		admission: newAdmission(cfg),
 		wake:      make(chan struct{}, 1),
 	}, nil
@@ -99,8 +102,11 @@ func (s *Service) Ready(ctx context.Context) error {
 	return err
 }
 
+// embedder is the one in use. It may change from one call of this to the next.
+func (s *Service) embedder() Embedder { return s.current.get() }
+
 func (s *Service) defaultMode() Mode {
-	if s.embedder.Model() == (Model{}) {
+	if s.embedder().Model() == (Model{}) {
 		return Lexical
 	}
 	return Hybrid

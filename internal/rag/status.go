@@ -45,7 +45,7 @@ func (s *Service) Status(ctx context.Context) Activity {
 		Bytes: l.Bytes, MaxBytes: l.MaxBytes, WaitMS: ms(l.PredictedWait), Refused: l.Refused, Overruns: l.Overruns, DefaultMode: s.defaultMode(),
 		TimeoutMS: s.cfg.Timeout.Milliseconds(), MaxFileBytes: s.cfg.MaxFileBytes,
 	}
-	if m := s.embedder.Model(); m != (Model{}) {
+	if m := s.embedder().Model(); m != (Model{}) {
 		st.Model = &m
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, min(time.Second, s.cfg.Timeout), errDeadline)

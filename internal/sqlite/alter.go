@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 
 	"weir/internal/rag"
 )
@@ -64,7 +65,9 @@ func (s *Store) alter(ctx context.Context, user rag.User, add *derived, doing st
 		}
 		x.show(o.generation, added, removed)
 	default:
-		if err := s.catchUp(ctx, user, x); err != nil && ctx.Err() == nil {
+		if err := s.catchUp(ctx, user, x); errors.Is(err, errOutdated) {
+			s.indexes.drop(e)
+		} else if err != nil && ctx.Err() == nil {
 			s.cfg.Log.WarnContext(ctx, "the index in memory could not be brought up to date", "error", err)
 		}
 	}

@@ -96,8 +96,11 @@ func (s *Store) sweepAll(ctx context.Context) error {
 		if err := s.read(ctx, s.other, doing, func(c *conn) (err error) {
 			body, err = c.number("SELECT body FROM waste WHERE keep_until <= ? LIMIT 1", s.cfg.Now().UnixNano())
 			return err
-		}); err != nil || body == 0 {
+		}); err != nil {
 			return err
+		}
+		if body == 0 {
+			return s.sweepModels(ctx)
 		}
 		for more := true; more; {
 			if err := s.write(ctx, doing, func(c *conn) (err error) {

@@ -29,9 +29,10 @@ type entry struct {
 	err    error
 
 	// Under the cache's mu:
-	users int
-	bytes int64
-	place *list.Element
+	users   int
+	bytes   int64
+	place   *list.Element
+	dropped bool // to be closed by who uses it last
 }
 
 func newCache(limit int64, load func(ctx context.Context, user rag.User) (*index, error)) *cache {
@@ -126,6 +127,10 @@ func (k *cache) release(e *entry) {
 		e.bytes = bytes
 	}
 	out := k.evict()
+	if e.dropped && e.users == 0 {
+		e.dropped = false
+		out = append(out, e.index)
+	}
 	k.mu.Unlock()
 	for _, x := range out {
 		x.close()
@@ -145,6 +150,16 @@ func (k *cache) evict() (out []*index) {
 		out = append(out, e.index)
 	}
 	return out
+}
+
+// drop forgets an entry that is in use, so that the next who asks loads anew.
+func (k *cache) drop(e *entry) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e.place != nil {
+		k.forget(e)
+		e.dropped = true
+	}
 }
 
 func (k *cache) forget(e *entry) {

@@ -84,7 +84,7 @@ func meanOf(c *conn, user, model int64, dim int, vectors [][]float32) (*scan.Mea
 		}
 	}
 	var bodies []int64
-	if err := c.rows("SELECT body FROM documents WHERE user = ? AND status = 'ready' AND model = ? ORDER BY key DESC LIMIT ?", func(row *sqlite3.Stmt) error {
+	if err := c.rows("SELECT body FROM documents WHERE user = ?1 AND status = 'ready' AND (model = ?2 OR next_model = ?2) ORDER BY key DESC LIMIT ?3", func(row *sqlite3.Stmt) error {
 		bodies = append(bodies, row.ColumnInt64(0))
 		return nil
 	}, user, model, centerDocs); err != nil {

@@ -23,6 +23,7 @@ type derived struct {
 	document
 	segment []byte
 	block   []byte       // nil: no vectors
+	kind    kind         // of the blob that block is kept in
 	center  *scan.Center // that block was encoded against
 }
 
@@ -118,6 +119,7 @@ type stored struct {
 	dim             int
 	segmentBytes    int64
 	segmentForm     int
+	blockKind       kind
 	blockBytes      int64
 }
 
@@ -125,7 +127,7 @@ type stored struct {
 // missing or of another form it is made again from passages and vectors, and
 // remade is true: the caller may store it once it is outside of this snapshot.
 func (s *Store) loadDerived(ctx context.Context, c *conn, user int64, d stored, centers map[int64]*scan.Center) (out derived, remade bool, err error) {
-	out.document = d.document
+	out.document, out.kind = d.document, d.blockKind
 	if d.segmentForm == segmentForm {
 		if out.segment, err = blob(c, d.body, segmentBlob, d.segmentBytes); err != nil && !errors.Is(err, sqlite3.CORRUPT) {
 			return out, false, err
@@ -140,7 +142,7 @@ func (s *Store) loadDerived(ctx context.Context, c *conn, user int64, d stored, 
 	if d.model == 0 {
 		return out, remade, nil
 	}
-	out.block, err = blob(c, d.body, blockBlob, d.blockBytes)
+	out.block, err = blob(c, d.body, d.blockKind, d.blockBytes)
 	if err != nil && !errors.Is(err, sqlite3.CORRUPT) {
 		return out, false, err
 	}
@@ -176,7 +178,8 @@ func (s *Store) blockCenter(c *conn, d stored, block []byte, centers map[int64]*
 
 // storeDerived writes remade parts back, if the document is still the same.
 func storeDerived(c *conn, d derived) error {
-	n, err := c.number("SELECT count(*) FROM documents WHERE key = ? AND body = ? AND status = 'ready'", d.key, d.body)
+	n, err := c.number("SELECT count(*) FROM documents WHERE key = ? AND body = ? AND status = 'ready' AND coalesce(model, 0) = ? AND block_kind = ?",
+		d.key, d.body, d.model, int64(d.kind))
 	if err != nil || n == 0 {
 		return err
 	}
@@ -192,6 +195,6 @@ func putDerived(c *conn, d derived, segmentPart, blockPart int) error {
 	if _, err := putBlob(c, d.body, segmentBlob, d.segment, segmentPart, len(d.segment)+1); err != nil {
 		return err
 	}
-	_, err := putBlob(c, d.body, blockBlob, d.block, blockPart, len(d.block)+1)
+	_, err := putBlob(c, d.body, d.kind, d.block, blockPart, len(d.block)+1)
 	return err
 }

@@ -21,13 +21,14 @@ type record struct {
 	staged               bool
 	attempt              int
 	lease                string
+	blockKind            kind
 }
 
 const (
 	selectDocument = `
 SELECT d.key, d.user, d.body, d.seq, d.staged, d.attempt, d.lease,
        d.id, d.filename, d.media_type, d.title, d.status, d.done, d.total, d.error_code, d.error_message, d.waiting,
-       d.bytes, d.sha256, d.pages, d.chunks, d.tokens, d.created_at, d.updated_at, m.name, m.dimensions
+       d.bytes, d.sha256, d.pages, d.chunks, d.tokens, d.created_at, d.updated_at, m.name, m.dimensions, d.block_kind
 FROM documents d LEFT JOIN models m ON m.key = d.model `
 
 	// pending are the statuses of a document that is not Final.
@@ -37,7 +38,7 @@ FROM documents d LEFT JOIN models m ON m.key = d.model `
 func scanDocument(s *sqlite3.Stmt) record {
 	r := record{
 		key: s.ColumnInt64(0), user: s.ColumnInt64(1), body: s.ColumnInt64(2), seq: s.ColumnInt64(3),
-		staged: s.ColumnBool(4), attempt: s.ColumnInt(5), lease: s.ColumnText(6),
+		staged: s.ColumnBool(4), attempt: s.ColumnInt(5), lease: s.ColumnText(6), blockKind: kind(s.ColumnInt64(26)),
 		Document: rag.Document{
 			ID: s.ColumnText(7), Filename: s.ColumnText(8), MediaType: s.ColumnText(9), Title: s.ColumnText(10),
 			Status: rag.Status(s.ColumnText(11)), Progress: rag.Progress{Done: s.ColumnInt(12), Total: s.ColumnInt(13)},

@@ -24,6 +24,7 @@ const (
 	uploadBlob kind = iota
 	segmentBlob
 	blockBlob
+	otherBlockBlob // see documents.block_kind
 )
 
 func chunkID(body int64, index int) int64 { return body<<chunkBits | int64(index) }

@@ -16,7 +16,7 @@ import (
 // selectReady lists what a user can find.
 const selectReady = `
 SELECT d.key, d.body, d.id, d.chunks, coalesce(d.model, 0), d.filename, d.title, coalesce(m.dimensions, 0),
-       d.segment_bytes, d.segment_form, d.block_bytes
+       d.segment_bytes, d.segment_form, d.block_bytes, d.block_kind
 FROM documents d LEFT JOIN models m ON m.key = d.model
 WHERE d.user = ? AND d.status = 'ready' ORDER BY d.key`
 
@@ -26,7 +26,7 @@ func scanStored(s *sqlite3.Stmt) stored {
 			key: s.ColumnInt64(0), body: s.ColumnInt64(1), id: s.ColumnText(2), chunks: s.ColumnInt(3), model: s.ColumnInt64(4),
 		},
 		filename: s.ColumnText(5), title: s.ColumnText(6), dim: s.ColumnInt(7),
-		segmentBytes: s.ColumnInt64(8), segmentForm: s.ColumnInt(9), blockBytes: s.ColumnInt64(10),
+		segmentBytes: s.ColumnInt64(8), segmentForm: s.ColumnInt(9), blockBytes: s.ColumnInt64(10), blockKind: kind(s.ColumnInt64(11)),
 	}
 }
 
@@ -154,8 +154,12 @@ func (s *Store) keep(ctx context.Context, remade []derived) {
 	}
 }
 
-// catchUp brings an index to the present state of the database. The caller has
-// the turn.
+// errOutdated says that documents were moved to another model: nothing is left
+// to be brought up to date.
+var errOutdated = errors.New("the index is of another model than the documents")
+
+// catchUp brings an index to the present state of the database, or returns
+// errOutdated when it has to be loaded anew. The caller has the turn.
 func (s *Store) catchUp(ctx context.Context, user rag.User, x *index) error {
 	var remade []derived
 	err := s.read(ctx, s.load, "bring the search index up to date", func(c *conn) error {
@@ -174,6 +178,9 @@ func (s *Store) catchUp(ctx context.Context, user rag.User, x *index) error {
 			d := scanStored(row)
 			if gone[d.key] {
 				delete(gone, d.key)
+				if v.find(d.key).model != d.model {
+					return errOutdated
+				}
 				return nil
 			}
 			add = append(add, d.document)

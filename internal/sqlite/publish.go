@@ -46,6 +46,9 @@ func (s *Store) Publish(ctx context.Context, job rag.Job, model rag.Model) error
 		if r.body != d.body {
 			return o, fmt.Errorf("document %s was staged anew while it was being published", r.ID)
 		}
+		if err := checkLive(c, d.model); err != nil {
+			return o, err
+		}
 		if err := putDerived(c, d, segmentPart, blockPart); err != nil {
 			return o, err
 		}
@@ -84,10 +87,19 @@ func (s *Store) derive(ctx context.Context, c *conn, r record, model rag.Model) 
 	if !r.staged {
 		return d, errNotStaged()
 	}
-	d.document = document{key: r.key, body: r.body, id: r.ID, chunks: r.Chunks}
+	d.document, d.kind = document{key: r.key, body: r.body, id: r.ID, chunks: r.Chunks}, r.blockKind
 	if d.segment, err = s.makeSegment(c, d.document, r.Filename, r.Title); err != nil || model == (rag.Model{}) {
 		return d, err
 	}
+	v, err := s.vectorsOf(ctx, c, r, model)
+	d.model, d.block, d.center = v.model, v.block, v.center
+	return d, err
+}
+
+// vectorsOf makes what a search of vectors needs of a document, each of whose
+// passages must have one of the model.
+func (s *Store) vectorsOf(ctx context.Context, c *conn, r record, model rag.Model) (d derived, err error) {
+	d.document = document{key: r.key, body: r.body, id: r.ID, chunks: r.Chunks}
 	m, err := modelKey(c, model)
 	if err != nil {
 		return d, err
@@ -110,28 +122,35 @@ func (s *Store) derive(ctx context.Context, c *conn, r record, model rag.Model) 
 // prewrite stores all but the last few parts of a large segment and block, and
 // tells with which parts to go on.
 func (s *Store) prewrite(ctx context.Context, doing string, job rag.Job, d derived) (segmentPart, blockPart int, err error) {
-	put := func(k kind, data []byte, part *int) error {
-		for len(data)-*part*partBytes > publishBytes/2 {
-			if err := s.write(ctx, doing, func(c *conn) error {
-				r, err := s.held(c, job)
-				if err != nil {
-					return err
-				}
-				if r.body != d.body {
-					return rag.ErrLeaseLost
-				}
-				*part, err = putBlob(c, d.body, k, data, *part, publishBytes/2)
-				return err
-			}); err != nil {
-				return err
-			}
+	same := func(c *conn) error {
+		r, err := s.held(c, job)
+		if err == nil && r.body != d.body {
+			err = rag.ErrLeaseLost
 		}
-		return nil
+		return err
 	}
-	if err := put(segmentBlob, d.segment, &segmentPart); err != nil {
+	if segmentPart, err = s.prewriteBlob(ctx, doing, d.body, segmentBlob, d.segment, same); err != nil {
 		return 0, 0, err
 	}
-	return segmentPart, blockPart, put(blockBlob, d.block, &blockPart)
+	blockPart, err = s.prewriteBlob(ctx, doing, d.body, d.kind, d.block, same)
+	return segmentPart, blockPart, err
+}
+
+// prewriteBlob stores all but the last few parts of a large blob in several
+// transactions, each of which same may refuse.
+func (s *Store) prewriteBlob(ctx context.Context, doing string, body int64, k kind, data []byte, same func(*conn) error) (part int, err error) {
+	for len(data)-part*partBytes > publishBytes/2 {
+		if err := s.write(ctx, doing, func(c *conn) error {
+			if err := same(c); err != nil {
+				return err
+			}
+			part, err = putBlob(c, body, k, data, part, publishBytes/2)
+			return err
+		}); err != nil {
+			return 0, err
+		}
+	}
+	return part, nil
 }
 
 const selectOlder = `

@@ -36,13 +36,25 @@ func (s *Store) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag
 			return rag.Candidates{}, err
 		}
 	}
-	const doing = "search"
+	for try := 0; ; try++ {
+		out, err := s.candidates(ctx, user, q)
+		if try < patience && errors.Is(err, errOutdated) {
+			continue // the index was dropped, and is loaded anew
+		}
+		if err != nil {
+			return rag.Candidates{}, s.fail(ctx, "search", err)
+		}
+		return out, nil
+	}
+}
+
+func (s *Store) candidates(ctx context.Context, user rag.User, q rag.Query) (rag.Candidates, error) {
 	if err := ctx.Err(); err != nil {
-		return rag.Candidates{}, s.fail(ctx, doing, err)
+		return rag.Candidates{}, err
 	}
 	e, err := s.indexes.get(ctx, s.crew, user)
 	if err != nil {
-		return rag.Candidates{}, s.fail(ctx, doing, err)
+		return rag.Candidates{}, err
 	}
 	defer s.indexes.release(e)
 	x := e.index
@@ -60,7 +72,7 @@ func (s *Store) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag
 			return out, nil
 		}
 		if !errors.Is(err, errMoved) {
-			return rag.Candidates{}, s.fail(ctx, doing, err)
+			return rag.Candidates{}, err
 		}
 		var stale *staleError
 		behind := errors.As(err, &stale)
@@ -71,12 +83,15 @@ func (s *Store) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag
 				v = stale.view
 			}
 			if turn, err = x.take(ctx, v); err != nil {
-				return rag.Candidates{}, s.fail(ctx, doing, err)
+				return rag.Candidates{}, err
 			}
 		}
 		if turn {
 			if err := s.catchUp(ctx, user, x); err != nil {
-				return rag.Candidates{}, s.fail(ctx, doing, err)
+				if errors.Is(err, errOutdated) {
+					s.indexes.drop(e)
+				}
+				return rag.Candidates{}, err
 			}
 			if try < patience {
 				x.leave()

@@ -40,3 +40,10 @@ func TestReopen(t *testing.T) {
 		return func() rag.Store { return open(t, sqlite.Config{Dir: dir}) }
 	})
 }
+
+func TestReembedder(t *testing.T) {
+	storetest.RunReembedder(t, func(t *testing.T) func() rag.Store {
+		dir := t.TempDir()
+		return func() rag.Store { return open(t, sqlite.Config{Dir: dir}) }
+	})
+}

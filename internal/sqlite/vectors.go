@@ -58,7 +58,6 @@ func (s *Store) Unembedded(ctx context.Context, job rag.Job, model rag.Model, li
 	var chunks []rag.Chunk
 	left := 0
 	err := s.read(ctx, s.other, "read passages without vectors", func(c *conn) error {
-		chunks = nil
 		r, err := s.held(c, job)
 		if err != nil {
 			return err
@@ -66,27 +65,35 @@ func (s *Store) Unembedded(ctx context.Context, job rag.Job, model rag.Model, li
 		if !r.staged {
 			return errNotStaged()
 		}
-		m, err := modelKey(c, model)
-		if err != nil {
-			return err
-		}
-		vectors, first, err := coverage(c, r.body, m)
-		if err != nil {
-			return err
-		}
-		if left = r.Chunks - vectors; left <= 0 {
-			return nil
-		}
-		return c.rows(selectChunk+selectUnembedded, func(row *sqlite3.Stmt) error {
-			ch, err := scanChunk(row, r.ID, r.Filename)
-			chunks = append(chunks, ch)
-			return err
-		}, chunkID(r.body, first), chunkID(r.body+1, 0), m, limit)
+		chunks, left, err = unembedded(c, r, model, limit)
+		return err
 	})
 	if err != nil {
 		return nil, 0, err
 	}
 	return chunks, left, nil
+}
+
+// unembedded returns up to limit chunks of a document without a vector of a
+// model, and how many there are.
+func unembedded(c *conn, r record, model rag.Model, limit int) (chunks []rag.Chunk, left int, err error) {
+	m, err := modelKey(c, model)
+	if err != nil {
+		return nil, 0, err
+	}
+	vectors, first, err := coverage(c, r.body, m)
+	if err != nil {
+		return nil, 0, err
+	}
+	if left = r.Chunks - vectors; left <= 0 {
+		return nil, left, nil
+	}
+	err = c.rows(selectChunk+selectUnembedded, func(row *sqlite3.Stmt) error {
+		ch, err := scanChunk(row, r.ID, r.Filename)
+		chunks = append(chunks, ch)
+		return err
+	}, chunkID(r.body, first), chunkID(r.body+1, 0), m, limit)
+	return chunks, left, err
 }
 
 // coverage tells how many of a body's chunks have a vector of a model, and
@@ -117,6 +124,22 @@ func checkVector(v []float32, dim int) error {
 
 // PutVectors implements [rag.Queue].
 func (s *Store) PutVectors(ctx context.Context, job rag.Job, model rag.Model, indexes []int, vectors [][]float32) error {
+	if err := checkVectors(model, indexes, vectors); err != nil {
+		return err
+	}
+	return s.write(ctx, "store vectors", func(c *conn) error {
+		r, err := s.held(c, job)
+		if err != nil {
+			return err
+		}
+		if !r.staged {
+			return errNotStaged()
+		}
+		return putVectors(c, r, model, indexes, vectors)
+	})
+}
+
+func checkVectors(model rag.Model, indexes []int, vectors [][]float32) error {
 	if err := checkModel(model); err != nil {
 		return err
 	}
@@ -128,52 +151,48 @@ func (s *Store) PutVectors(ctx context.Context, job rag.Job, model rag.Model, in
 			return err
 		}
 	}
-	return s.write(ctx, "store vectors", func(c *conn) error {
-		r, err := s.held(c, job)
-		if err != nil {
-			return err
+	return nil
+}
+
+// putVectors stores vectors of a document and counts them.
+func putVectors(c *conn, r record, model rag.Model, indexes []int, vectors [][]float32) error {
+	for _, i := range indexes {
+		if i < 0 || i >= r.Chunks {
+			return rag.FieldErrorf("indexes", "the document has no passage %d", i)
 		}
-		if !r.staged {
-			return errNotStaged()
-		}
-		for _, i := range indexes {
-			if i < 0 || i >= r.Chunks {
-				return rag.FieldErrorf("indexes", "the document has no passage %d", i)
-			}
-		}
-		m, err := addModel(c, model)
-		if err != nil {
-			return err
-		}
-		have, first, err := coverage(c, r.body, m)
-		if err != nil {
-			return err
-		}
-		var data []byte
-		for i, index := range indexes {
-			id := vectorID(r.body, index, m)
-			data = appendVector(data[:0], vectors[i])
-			n, err := c.exec("INSERT INTO vectors (id, data) VALUES (?, ?) ON CONFLICT DO NOTHING", id, data)
-			if err != nil {
-				return err
-			}
-			have += int(n)
-			if n == 0 {
-				if _, err := c.exec("UPDATE vectors SET data = ? WHERE id = ?", data, id); err != nil {
-					return err
-				}
-			}
-		}
-		for ; first < r.Chunks; first++ {
-			n, err := c.number("SELECT count(*) FROM vectors WHERE id = ?", vectorID(r.body, first, m))
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				break
-			}
-		}
-		_, err = c.exec("INSERT OR REPLACE INTO coverage (body, model, vectors, first) VALUES (?, ?, ?, ?)", r.body, m, have, first)
+	}
+	m, err := addModel(c, model)
+	if err != nil {
 		return err
-	})
+	}
+	have, first, err := coverage(c, r.body, m)
+	if err != nil {
+		return err
+	}
+	var data []byte
+	for i, index := range indexes {
+		id := vectorID(r.body, index, m)
+		data = appendVector(data[:0], vectors[i])
+		n, err := c.exec("INSERT INTO vectors (id, data) VALUES (?, ?) ON CONFLICT DO NOTHING", id, data)
+		if err != nil {
+			return err
+		}
+		have += int(n)
+		if n == 0 {
+			if _, err := c.exec("UPDATE vectors SET data = ? WHERE id = ?", data, id); err != nil {
+				return err
+			}
+		}
+	}
+	for ; first < r.Chunks; first++ {
+		n, err := c.number("SELECT count(*) FROM vectors WHERE id = ?", vectorID(r.body, first, m))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	_, err = c.exec("INSERT OR REPLACE INTO coverage (body, model, vectors, first) VALUES (?, ?, ?, ?)", r.body, m, have, first)
+	return err
 }

@@ -1,0 +1,246 @@
+package rag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Reembedder is a Store whose documents can be moved to another model while
+// searches go on with the one in use.
+//
+// The vectors of the new model are made beside those in use, document by
+// document, and are kept if the work is broken off; SwitchModel then changes
+// all documents over in one step.
+type Reembedder interface {
+	// LiveModel is the model in use; zero: there are no vectors.
+	LiveModel(ctx context.Context) (Model, error)
+	// UseModel makes m the model in use, unless there are vectors of another:
+	// that is a Conflict error. From then on Publish refuses vectors of any
+	// other model, with a Conflict error too.
+	UseModel(ctx context.Context, m Model) error
+	// Outdated returns the next Ready document, over all users, that is not
+	// prepared for m, in the order of Outdated.Order and beyond after; nil: there is none.
+	Outdated(ctx context.Context, m Model, after int64) (*Outdated, error)
+	// Unmoved returns up to limit chunks of a document without a vector of m.
+	Unmoved(ctx context.Context, o Outdated, m Model, limit int) ([]Chunk, error)
+	// PutMoved stores vectors of m, like Queue.PutVectors.
+	PutMoved(ctx context.Context, o Outdated, m Model, indexes []int, vectors [][]float32) error
+	// Prepare makes what SwitchModel needs of a document all of whose chunks
+	// have a vector of m; else it is a Conflict error.
+	Prepare(ctx context.Context, o Outdated, m Model) error
+	// Moved counts the chunks of Ready documents that have a vector of m.
+	Moved(ctx context.Context, m Model) (Progress, error)
+	// SwitchModel makes m the model in use and of all Ready documents, or, when
+	// some are not prepared for it, does nothing and returns how many.
+	SwitchModel(ctx context.Context, m Model) (left int, err error)
+}
+
+// Outdated is a document that is to be moved to another model. When it is
+// deleted meanwhile, the operations on it return a NotFound error.
+type Outdated struct {
+	User  User
+	DocID string
+	Order int64
+}
+
+// current is the embedder in use. It changes once, at the end of a move.
+type current struct {
+	mu     sync.Mutex
+	in     Embedder
+	moving chan struct{} // closed when the change is over; nil: there is none
+}
+
+func (c *current) get() Embedder {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.in
+}
+
+// settled waits until no change is under way, and returns the embedder in use.
+func (c *current) settled(ctx context.Context) (Embedder, error) {
+	c.mu.Lock()
+	moving := c.moving
+	c.mu.Unlock()
+	if moving != nil {
+		select {
+		case <-moving:
+		case <-ctx.Done():
+			return nil, ended(ctx)
+		}
+	}
+	return c.get(), nil
+}
+
+// change runs f, which changes the store over, and puts next in place if f
+// says that it did. A search that met the store in between waits in settled.
+func (c *current) change(next Embedder, f func() (bool, error)) error {
+	c.mu.Lock()
+	c.moving = make(chan struct{})
+	c.mu.Unlock()
+	done, err := f()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if done {
+		c.in = next
+	}
+	close(c.moving)
+	c.moving = nil
+	return err
+}
+
+// ErrMoving is returned by Reembed when documents are being moved already.
+var ErrMoving = &Error{Code: Conflict, Msg: "the documents are being moved to another model already"}
+
+// errMoved says that the model in use changed under a search.
+var errMoved = errors.New("the model in use has changed")
+
+// Reembed moves all documents to the model of next, which is in use from then
+// on, and tells report how far it is. Until then questions are answered from
+// the vectors there are. What is done is kept when it returns an error: it
+// goes on there the next time.
+func (s *Service) Reembed(ctx context.Context, next Embedder, report func(Progress)) error {
+	store, ok := s.store.(Reembedder)
+	if !ok {
+		return Errorf(Invalid, "this store cannot move its documents to another model")
+	}
+	m := next.Model()
+	if m == (Model{}) {
+		return Errorf(Invalid, "there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
+	}
+	if !s.reembedding.TryLock() {
+		return ErrMoving
+	}
+	defer s.reembedding.Unlock()
+	move := move{s: s, store: store, next: next, model: m, report: report}
+	for {
+		if err := move.all(ctx); err != nil {
+			return err
+		}
+		left := 0
+		err := s.current.change(next, func() (done bool, err error) {
+			left, err = store.SwitchModel(ctx, m)
+			return err == nil && left == 0, err
+		})
+		if err != nil {
+			return err
+		}
+		if left == 0 {
+			return move.tell(ctx)
+		}
+		// Documents came in meanwhile.
+	}
+}
+
+// move is one way of all documents from model to model.
+type move struct {
+	s      *Service
+	store  Reembedder
+	next   Embedder
+	model  Model
+	report func(Progress)
+	told   time.Time
+}
+
+// all prepares every document that is there.
+func (v *move) all(ctx context.Context) error {
+	after := int64(0)
+	for {
+		if time.Since(v.told) > time.Second {
+			if err := v.tell(ctx); err != nil {
+				return err
+			}
+		}
+		o, err := v.store.Outdated(ctx, v.model, after)
+		if err != nil || o == nil {
+			return err
+		}
+		after = o.Order
+		if err := v.document(ctx, *o); err != nil && CodeOf(err) != NotFound { // it was deleted
+			return err
+		}
+	}
+}
+
+func (v *move) tell(ctx context.Context) error {
+	v.told = time.Now()
+	p, err := v.store.Moved(ctx, v.model)
+	if err == nil && v.report != nil {
+		v.report(p)
+	}
+	return err
+}
+
+// patience is how often a batch is tried; between tries it waits as ingest does.
+const movePatience = 8
+
+func (v *move) document(ctx context.Context, o Outdated) error {
+	for {
+		chunks, err := v.store.Unmoved(ctx, o, v.model, v.next.MaxBatch())
+		if err != nil {
+			return err
+		}
+		if len(chunks) == 0 {
+			return v.store.Prepare(ctx, o, v.model)
+		}
+		indexes, texts := make([]int, len(chunks)), make([]string, len(chunks))
+		for i, c := range chunks {
+			indexes[i], texts[i] = c.Index, embeddedText(c)
+		}
+		vectors, err := v.embed(ctx, o.User, texts)
+		if err != nil {
+			return err
+		}
+		if err := v.store.PutMoved(ctx, o, v.model, indexes, vectors); err != nil {
+			return err
+		}
+		if time.Since(v.told) > time.Second {
+			if err := v.tell(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// embed bears with a provider that is in trouble for some minutes.
+func (v *move) embed(ctx context.Context, user User, texts []string) ([][]float32, error) {
+	for try := 1; ; try++ {
+		vectors, err := await(ctx, func() ([][]float32, error) { return v.next.Embed(ctx, user, ForIngest, texts) })
+		if err == nil && len(vectors) != len(texts) {
+			return nil, Errorf(Internal, "the embedder answered %d vectors for %d texts", len(vectors), len(texts))
+		}
+		if err == nil || permanent(err) || try == movePatience || ctx.Err() != nil {
+			return vectors, err
+		}
+		wait := backoff(try, err)
+		v.s.cfg.Log.WarnContext(ctx, "moving documents to another model waits for the embedder", "attempt", try, "wait", wait, "error", err)
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return nil, ended(ctx)
+		}
+	}
+}
+
+// Settle finds out which model the documents' vectors are of. When it is the
+// embedder's, or there are none, all is well. Else it returns that model:
+// questions have to be asked with it until Reembed has moved the documents. A
+// store that cannot tell is taken as it is.
+func (s *Service) Settle(ctx context.Context) (live Model, err error) {
+	store, ok := s.store.(Reembedder)
+	m := s.current.get().Model()
+	if !ok {
+		return m, nil
+	}
+	if live, err = store.LiveModel(ctx); err != nil || m == (Model{}) || (live != m && live != Model{}) {
+		return live, err
+	}
+	if err := store.UseModel(ctx, m); err != nil {
+		return Model{}, fmt.Errorf("set the model in use: %w", err)
+	}
+	return m, nil
+}

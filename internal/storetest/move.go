@@ -1,0 +1,317 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"weir/internal/rag"
+)
+
+// RunReembedder tests a store that is a rag.Reembedder. place is that of
+// [RunReopen].
+func RunReembedder(t *testing.T, place func(t *testing.T) (open func() rag.Store)) {
+	t.Helper()
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, open func() rag.Store)
+	}{
+		{"move", testMove},
+		{"a move is resumed", testMoveResumed},
+		{"the model in use", testModelInUse},
+		{"searches during moves", testSearchDuringMoves},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, place(t)) })
+	}
+}
+
+// other is a model beside model().
+func other() rag.Model { return rag.Model{Name: "others", Dim: 48} }
+
+func mover(t testing.TB, s rag.Store) rag.Reembedder {
+	t.Helper()
+	m, ok := s.(rag.Reembedder)
+	if !ok {
+		t.Fatalf("%T is no Reembedder", s)
+	}
+	return m
+}
+
+// moveSome prepares documents for a model, at most chunks passages of them; a
+// negative number is all. It reports whether all were.
+func moveSome(t testing.TB, s rag.Store, m rag.Model, chunks int) bool {
+	t.Helper()
+	ctx, r := t.Context(), mover(t, s)
+	after := int64(0)
+	for {
+		o, err := r.Outdated(ctx, m, after)
+		if err != nil {
+			t.Fatalf("Outdated: %v", err)
+		}
+		if o == nil {
+			return true
+		}
+		if o.Order <= after {
+			t.Fatalf("Outdated after %d: %d", after, o.Order)
+		}
+		after = o.Order
+		for {
+			if chunks == 0 {
+				return false
+			}
+			missing, err := r.Unmoved(ctx, *o, m, 1)
+			if err != nil {
+				t.Fatalf("Unmoved: %v", err)
+			}
+			if len(missing) == 0 {
+				break
+			}
+			wantCode(t, r.Prepare(ctx, *o, m), rag.Conflict, "Prepare without all vectors")
+			if err := r.PutMoved(ctx, *o, m, []int{missing[0].Index}, [][]float32{vectorOf(missing[0].Content, m.Dim)}); err != nil {
+				t.Fatalf("PutMoved: %v", err)
+			}
+			chunks--
+		}
+		if err := r.Prepare(ctx, *o, m); err != nil {
+			t.Fatalf("Prepare: %v", err)
+		}
+	}
+}
+
+// wantIn checks that the user's documents are found by vectors of m alone.
+func wantIn(t testing.TB, s rag.Store, m rag.Model, user rag.User, line string) {
+	t.Helper()
+	for _, q := range []rag.Model{model(), other()} {
+		got := search(t, s, user, rag.Query{Vector: vectorOf(line, q.Dim), Model: q, Text: line})
+		if q != m {
+			if len(got.Vector) != 0 || got.NoVector != got.Chunks {
+				t.Errorf("%s: %d hits of %s, which is not in use; %d of %d without a vector", user, len(got.Vector), q.Name, got.NoVector, got.Chunks)
+			}
+			continue
+		}
+		if got.NoVector != 0 || len(got.Vector) == 0 || math.Abs(got.Vector[0].Cosine-1) > 1e-5 {
+			t.Errorf("%s, %q in %s: %+v", user, line, q.Name, got)
+		}
+		for _, c := range got.Lexical {
+			if !c.HasCosine {
+				t.Errorf("%s: a lexical hit without a cosine in %s", user, q.Name)
+			}
+		}
+	}
+}
+
+func switchTo(t testing.TB, s rag.Store, m rag.Model, want int) {
+	t.Helper()
+	left, err := mover(t, s).SwitchModel(t.Context(), m)
+	if err != nil || left != want {
+		t.Fatalf("SwitchModel: %d left, %v; want %d", left, err, want)
+	}
+}
+
+func testMove(t *testing.T, open func() rag.Store) {
+	s := open()
+	defer closeStore(t, s)
+	ctx, r := t.Context(), mover(t, s)
+	if m, err := r.LiveModel(ctx); err != nil || m != (rag.Model{}) {
+		t.Errorf("of an empty store: %v, %v", m, err)
+	}
+	for i := range 4 {
+		ingest(t, s, alice, fmt.Sprintf("%d.txt", i), fmt.Sprintf("heron %d", i), "a weir", fmt.Sprintf("an otter %d", i))
+		ingest(t, s, bob, fmt.Sprintf("%d.txt", i), fmt.Sprintf("a duck %d", i))
+	}
+	plain := ingestAs(t, s, bob, rag.Model{}, upload("plain.txt", "without a vector"))
+	if m, err := r.LiveModel(ctx); err != nil || m != model() {
+		t.Errorf("LiveModel: %v, %v", m, err)
+	}
+	if err := s.Delete(ctx, bob, plain.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []rag.Model{other(), model(), other()} {
+		from := model()
+		if m == from {
+			from = other()
+		}
+		switchTo(t, s, m, 8)
+		wantIn(t, s, from, alice, "an otter 3")
+		if !moveSome(t, s, m, -1) {
+			t.Error("not all were moved")
+		}
+		if p, err := r.Moved(ctx, m); err != nil || p.Done != p.Total || p.Total != 16 {
+			t.Errorf("Moved: %+v, %v", p, err)
+		}
+		wantIn(t, s, from, alice, "an otter 3") // until the switch
+		late := ingestAs(t, s, alice, from, upload("late.txt", "came late"))
+		switchTo(t, s, m, 1)
+		wantIn(t, s, from, alice, "came late")
+		moveSome(t, s, m, -1)
+		switchTo(t, s, m, 0)
+		wantIn(t, s, m, alice, "came late")
+		wantIn(t, s, m, alice, "an otter 3")
+		wantIn(t, s, m, bob, "a duck 2")
+		if d := get(t, s, alice, late.ID); d.Model != m {
+			t.Errorf("after the move: a document of %v", d.Model)
+		}
+		if got, err := r.LiveModel(ctx); err != nil || got != m {
+			t.Errorf("LiveModel: %v, %v", got, err)
+		}
+		if err := s.Delete(ctx, alice, late.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func testMoveResumed(t *testing.T, open func() rag.Store) {
+	s := open()
+	for i := range 5 {
+		ingest(t, s, alice, fmt.Sprintf("%d.txt", i), fmt.Sprintf("heron %d", i), "a weir", fmt.Sprintf("an otter %d", i))
+	}
+	done := false
+	for rounds := 0; !done; rounds++ {
+		if rounds > 20 {
+			t.Fatal("it gets nowhere: what was done is not kept")
+		}
+		done = moveSome(t, s, other(), 2)
+		wantIn(t, s, model(), alice, "an otter 3")
+		closeStore(t, s)
+		s = open()
+		wantIn(t, s, model(), alice, "an otter 4")
+	}
+	switchTo(t, s, other(), 0)
+	closeStore(t, s)
+	s = open()
+	wantIn(t, s, other(), alice, "an otter 4")
+	// One who is gone while it is moved.
+	d := ingestAs(t, s, alice, other(), upload("gone.txt", "will be gone"))
+	o, err := mover(t, s).Outdated(t.Context(), model(), 0)
+	if err != nil || o == nil {
+		t.Fatalf("Outdated: %v, %v", o, err)
+	}
+	gone := rag.Outdated{User: alice, DocID: d.ID}
+	if err := s.Delete(t.Context(), alice, d.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err = mover(t, s).Unmoved(t.Context(), gone, model(), 1)
+	wantCode(t, err, rag.NotFound, "Unmoved of a deleted document")
+	wantCode(t, mover(t, s).PutMoved(t.Context(), gone, model(), []int{0}, [][]float32{vectorOf("x", model().Dim)}), rag.NotFound, "PutMoved of a deleted document")
+	wantCode(t, mover(t, s).Prepare(t.Context(), gone, model()), rag.NotFound, "Prepare of a deleted document")
+	o.User = bob
+	_, err = mover(t, s).Unmoved(t.Context(), *o, model(), 1)
+	wantCode(t, err, rag.NotFound, "Unmoved of another's document")
+	closeStore(t, s)
+}
+
+func testModelInUse(t *testing.T, open func() rag.Store) {
+	s := open()
+	defer closeStore(t, s)
+	ctx, r := t.Context(), mover(t, s)
+	if err := r.UseModel(ctx, model()); err != nil {
+		t.Fatal(err)
+	}
+	add(t, s, alice, upload("a.txt", "in work while the model changes"))
+	job := lease(t, s)
+	ingestAs2 := func(m rag.Model) error { return work(t, s, job, m) }
+	if err := ingestAs2(other()); rag.CodeOf(err) != rag.Conflict {
+		t.Errorf("published with a model that is not in use: %v", err)
+	}
+	switchTo(t, s, other(), 0)
+	job.Staged = true
+	if err := ingestAs2(model()); rag.CodeOf(err) != rag.Conflict {
+		t.Errorf("published with the model of before: %v", err)
+	}
+	if err := ingestAs2(other()); err != nil {
+		t.Errorf("with the model in use: %v", err)
+	}
+	wantCode(t, r.UseModel(ctx, model()), rag.Conflict, "UseModel beside vectors of another")
+	if err := r.UseModel(ctx, other()); err != nil {
+		t.Errorf("UseModel of the one in use: %v", err)
+	}
+	wantIn(t, s, other(), alice, "in work while the model changes")
+}
+
+// embedder makes the vectors of the tests.
+type embedder struct{ model rag.Model }
+
+func (e *embedder) Model() rag.Model { return e.model }
+func (e *embedder) MaxBatch() int    { return 3 }
+
+func (e *embedder) Embed(ctx context.Context, _ rag.User, _ rag.Purpose, texts []string) ([][]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	vs := make([][]float32, len(texts))
+	for i, t := range texts {
+		if _, content, titled := strings.Cut(t, "\n"); titled { // the passage without its headings
+			t = content
+		}
+		vs[i] = vectorOf(t, e.model.Dim)
+	}
+	return vs, nil
+}
+
+// testSearchDuringMoves has questions asked and documents come and go all
+// along while everything is moved from one model to the other and back.
+func testSearchDuringMoves(t *testing.T, open func() rag.Store) {
+	s := open()
+	defer closeStore(t, s)
+	const documents, users, moves = 6, 3, 4
+	user := func(i int) rag.User { return rag.User(fmt.Sprintf("user %d", i%users)) }
+	for i := range documents * users {
+		ingest(t, s, user(i), fmt.Sprintf("%d.txt", i/users), fmt.Sprintf("heron %d of %s", i/users, user(i)), fmt.Sprintf("a duck %d", i))
+	}
+	svc, err := rag.New(rag.Config{CountTokens: func(s string) int { return len(s) / 4 }}, s, &embedder{model()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if live, err := svc.Settle(t.Context()); err != nil || live != model() {
+		t.Fatalf("Settle: %v, %v", live, err)
+	}
+	var asked atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for w := range 6 {
+		wg.Go(func() {
+			for i := w; ctx.Err() == nil; i++ {
+				q := fmt.Sprintf("heron %d of %s", i%documents, user(i))
+				r, err := svc.Retrieve(ctx, user(i), rag.Request{Query: q})
+				if errors.Is(ctx.Err(), context.Canceled) {
+					return
+				}
+				if err != nil {
+					t.Errorf("a search failed: %v", err)
+					return
+				}
+				if r.Mode != rag.Hybrid || len(r.Degraded) != 0 || len(r.Chunks) == 0 || r.Chunks[0].Content != q ||
+					r.Chunks[0].Similarity == nil || math.Abs(*r.Chunks[0].Similarity-1) > 1e-5 {
+					t.Errorf("asked %q: mode %s, degraded %v, %d passages, first %+v", q, r.Mode, r.Degraded, len(r.Chunks), r.Chunks)
+					return
+				}
+				asked.Add(1)
+			}
+		})
+	}
+	for i := range moves {
+		m := other()
+		if i%2 == 1 {
+			m = model()
+		}
+		before := asked.Load()
+		if err := svc.Reembed(ctx, &embedder{m}, nil); err != nil {
+			t.Errorf("Reembed: %v", err)
+		}
+		if svc.Model() != m {
+			t.Errorf("the model in use: %v", svc.Model())
+		}
+		for asked.Load() < before+50 && !t.Failed() { // some after each switch
+			if _, err := svc.Retrieve(ctx, user(i), rag.Request{Query: "heron"}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	stop()
+	wg.Wait()
+}
