@@ -28,8 +28,12 @@ var rooms = map[string][]string{
 	"internal/sqlite/scan":     {},
 	"internal/sqlite/postings": {"internal/analysis"},
 	"internal/storetest":       {"internal/rag"},
-	"internal/httpapi":         {"internal/rag"},
+	"internal/httpapi":         {"internal/rag", "internal/openai"},
 	"internal/chaos":           {"internal/openai"},
+	"internal/metrics":         {"internal/rag", "internal/embed"},
+	"internal/drill":           {"internal/chaos"},
+	"internal/load":            {},
+	"internal/load/chart":      {"internal/load"},
 }
 
 func TestRoomsImportOnlyWhatTheFloorPlanAllows(t *testing.T) {

@@ -165,7 +165,7 @@ func (a *app) checkHolder(ctx context.Context, c config, held *heldError) []find
 }
 
 func (a *app) checkStore(ctx context.Context, c config) finding {
-	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), a.logger(c.quieter()))
+	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), nil, a.logger(c.quieter()))
 	if err != nil {
 		return bad("store", "cannot be opened: %s", explain(err))
 	}
@@ -290,7 +290,7 @@ func checkEmbedder(ctx context.Context, c config) finding {
 	if c.Embedder == "none" {
 		return good("embedder", "none: search is by words alone (set OPENAI_API_KEY or OPENAI_BASE_URL for search by meaning)")
 	}
-	e, err := newEmbedder(c) //nolint:contextcheck // it lives until its Close, not as long as this ctx
+	e, err := newEmbedder(c, nil) //nolint:contextcheck // it lives until its Close, not as long as this ctx
 	if err != nil {
 		return bad("embedder", "%v", err)
 	}

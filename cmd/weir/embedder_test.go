@@ -43,3 +43,47 @@ func TestWithEmbedder(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// A change of the model is said, and harms nothing until it is followed.
+func TestReembed(t *testing.T) {
+	provider := embedtest.New(t, embedtest.Options{Dim: 64, TakesDimensions: true})
+	data := filepath.Join(t.TempDir(), "data")
+	env := func(dim string) []string {
+		return []string{"OPENAI_BASE_URL=" + provider.URL(), "WEIR_EMBEDDING_MODEL=of-" + dim, "WEIR_EMBEDDING_DIMENSIONS=" + dim}
+	}
+	const question = "when does the ferry leave?"
+	if r := weirIn(t, []string{"WEIR_EMBEDDER=none"}, "The ferry leaves at noon.", data, "ingest", "-", "--name", "ferry.txt"); r.code != exitOK {
+		t.Fatalf("%+v", r)
+	}
+	if r := weirIn(t, []string{"WEIR_EMBEDDER=none"}, "", data, "reembed"); r.code != exitUsage {
+		t.Errorf("without an embedder: %+v", r)
+	}
+	whole := func(dim string) rag.Response {
+		t.Helper()
+		return decode[rag.Response](t, weirIn(t, env(dim), "", data, "search", question, "--threshold", "0.01", "--json").out)
+	}
+	if got := whole("64"); len(got.Degraded) != 1 || got.Degraded[0].Reason != "no_vectors" {
+		t.Errorf("a document without vectors: %+v", got)
+	}
+	if r := weirIn(t, env("64"), "", data, "reembed"); r.code != exitOK || !strings.Contains(r.out, "All 1 passages have vectors of of-64") {
+		t.Errorf("%+v", r)
+	}
+	if got := whole("64"); len(got.Degraded) != 0 || got.Chunks[0].Similarity == nil {
+		t.Errorf("after that: %+v", got)
+	}
+	r := weirIn(t, env("96"), "", data, "search", question, "--threshold", "0.01")
+	if r.code != exitOK || !strings.Contains(r.stderr, `are of of-64 (64 values), the settings name of-96 (96)`) || !strings.Contains(r.out, "similarity 0.") {
+		t.Errorf("with other settings: %+v", r)
+	}
+	provider.Always(embedtest.Reply{Status: http.StatusUnauthorized})
+	if r := weirIn(t, env("96"), "", data, "search", question); !strings.Contains(r.stderr, "not the whole answer") {
+		t.Errorf("%+v", r)
+	}
+	provider.Always(embedtest.Reply{})
+	if r := weirIn(t, env("96"), "", data, "reembed"); r.code != exitOK || !strings.Contains(r.out, "Moved from of-64 to of-96: 1 passages.") {
+		t.Errorf("%+v", r)
+	}
+	if got := whole("96"); len(got.Degraded) != 0 || got.Chunks[0].Similarity == nil {
+		t.Errorf("after the move: %+v", got)
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"weir/internal/embed"
 	"weir/internal/extract"
+	"weir/internal/metrics"
 	"weir/internal/rag"
 	"weir/internal/sqlite"
 )
@@ -24,8 +26,10 @@ type engine struct {
 	*rag.Service
 	store     *sqlite.Store
 	extractor *extract.Extractor
+	metrics   *metrics.Metrics // nil: nobody looks
 
-	embedder rag.Embedder
+	embedders []rag.Embedder // to be closed
+	next      rag.Embedder   // what the settings name; it is in use but for the time until weir reembed has been run
 
 	stopWork context.CancelFunc // nil while work was not begun
 	worked   chan struct{}
@@ -34,34 +38,90 @@ type engine struct {
 // openEngine opens the store in dir and joins the rooms.
 //
 // The store is opened under the hold on dir. cache is a folder for what can be
-// made again.
-func openEngine(ctx context.Context, c config, dir, cache string, log *slog.Logger) (*engine, error) {
-	embedder, err := newEmbedder(c) //nolint:contextcheck // it lives until its Close, not as long as this ctx
+// made again. m may be nil.
+func openEngine(ctx context.Context, c config, dir, cache string, m *metrics.Metrics, log *slog.Logger) (*engine, error) {
+	x, err := newExtractor(c, cache)
 	if err != nil {
 		return nil, err
 	}
-	x, err := newExtractor(c, cache)
-	if err != nil {
-		return nil, errors.Join(err, closeEmbedder(ctx, embedder))
-	}
 	store, err := sqlite.Open(ctx, sqlite.Config{Dir: dir, IndexMemory: c.IndexMemory, Log: log})
 	if err != nil {
-		return nil, errors.Join(err, x.Close(), closeEmbedder(ctx, embedder))
+		return nil, errors.Join(err, x.Close())
 	}
+	e := &engine{store: store, extractor: x, metrics: m}
+	if err := e.join(ctx, c, log); err != nil {
+		return nil, errors.Join(err, e.close(ctx))
+	}
+	return e, nil
+}
+
+// join makes the Service of the rooms that are open.
+func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 	// Nobody else has the folder: what is in work now was in work when a
 	// process was killed.
-	if err := store.Reclaim(ctx); err != nil {
-		return nil, errors.Join(err, store.Close(), x.Close(), closeEmbedder(ctx, embedder))
+	if err := e.store.Reclaim(ctx); err != nil {
+		return err
 	}
-	svc, err := rag.New(rag.Config{
+	live, err := e.store.LiveModel(ctx)
+	if err != nil {
+		return err
+	}
+	inUse, err := e.openEmbedders(c, live) //nolint:contextcheck // they live until their Close, not as long as this ctx
+	if err != nil {
+		return err
+	}
+	x := e.extractor
+	cfg := rag.Config{
 		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, MaxCallBytes: c.MaxCallMemory, UserShare: c.UserShare, MaxFileBytes: c.MaxFileBytes,
 		IngestWorkers: c.IngestWorkers, Lease: leaseTime, DocumentTimeout: c.DocumentTimeout,
-		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Log: log,
-	}, store, embedder, x)
-	if err != nil {
-		return nil, errors.Join(err, store.Close(), x.Close(), closeEmbedder(ctx, embedder))
+		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Next: e.next, Log: log,
 	}
-	return &engine{Service: svc, store: store, extractor: x, embedder: embedder}, nil
+	if e.metrics != nil {
+		cfg.Observer = e.metrics
+	}
+	if e.Service, err = rag.New(cfg, e.store, inUse, x); err != nil {
+		return err
+	}
+	_, err = e.Settle(ctx)
+	return err
+}
+
+// openEmbedders opens the embedder that the settings name and, where the
+// documents' vectors are of another model, one for that, which is returned.
+func (e *engine) openEmbedders(c config, live rag.Model) (inUse rag.Embedder, err error) {
+	if e.next, err = newEmbedder(c, e.metrics); err != nil {
+		return nil, err
+	}
+	e.embedders = append(e.embedders, e.next)
+	named := e.next.Model()
+	if named == (rag.Model{}) || live == (rag.Model{}) || named == live {
+		return e.next, nil
+	}
+	if inUse, err = earlierEmbedder(c, live, e.metrics); err == nil {
+		e.embedders = append(e.embedders, inUse)
+	}
+	return inUse, err
+}
+
+// pipeline is what asks the provider in use, or nil.
+func (e *engine) pipeline() *embed.Pipeline {
+	for _, in := range e.embedders {
+		if p, ok := in.(*embed.Pipeline); ok && p.Model() == e.Model() {
+			return p
+		}
+	}
+	return nil
+}
+
+// tellMoved says what to do when the documents' vectors are not of the model
+// that the settings name.
+func (a *app) tellMoved(e *engine) {
+	live, named := e.Model(), e.next.Model()
+	if live == named {
+		return
+	}
+	fmt.Fprintf(a.stderr, "weir: the documents' vectors are of %s (%d values), the settings name %s (%d); questions are asked with the first until \"weir reembed\" has moved the documents\n",
+		live.Name, live.Dim, named.Name, named.Dim)
 }
 
 func newExtractor(c config, cache string) (*extract.Extractor, error) {
@@ -74,15 +134,26 @@ func newExtractor(c config, cache string) (*extract.Extractor, error) {
 // readTime is the longest the reading of one document may take.
 const readTime = 2 * time.Minute
 
-func newEmbedder(c config) (rag.Embedder, error) {
+func newEmbedder(c config, m *metrics.Metrics) (rag.Embedder, error) {
 	if c.Embedder == "none" {
 		return embed.None{}, nil
 	}
-	return embed.New(embed.Config{
+	cfg := embed.Config{
 		BaseURL: c.OpenAIBaseURL, APIKey: c.OpenAIAPIKey, Model: c.EmbeddingModel, Dimensions: c.Dimensions,
 		MaxConcurrent: c.MaxConcurrent, MaxBatch: c.MaxBatch, UserShare: c.UserShare,
 		Proxy: http.ProxyFromEnvironment, UserAgent: "weir/" + thisBuild().Version,
-	})
+	}
+	if m != nil {
+		cfg.Observer = m
+	}
+	return embed.New(cfg)
+}
+
+// earlierEmbedder asks for vectors of the model that documents have, which is
+// not the one that the settings name.
+func earlierEmbedder(c config, live rag.Model, m *metrics.Metrics) (rag.Embedder, error) {
+	c.EmbeddingModel, c.Dimensions = live.Name, live.Dim
+	return newEmbedder(c, m)
 }
 
 // closeEmbedder waits for its attempts, not long: they were told to end.
@@ -134,5 +205,9 @@ func (e *engine) close(ctx context.Context) error {
 		e.stopWork()
 		<-e.worked
 	}
-	return errors.Join(e.store.Close(), e.extractor.Close(), closeEmbedder(ctx, e.embedder))
+	errs := []error{e.store.Close(), e.extractor.Close()}
+	for _, in := range e.embedders {
+		errs = append(errs, closeEmbedder(ctx, in))
+	}
+	return errors.Join(errs...)
 }

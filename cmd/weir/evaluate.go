@@ -108,7 +108,7 @@ func (a *app) openBench(ctx context.Context, c config, flags *pflag.FlagSet) (*b
 	if err != nil {
 		return nil, errors.Join(err, drop())
 	}
-	e, err := openEngine(ctx, c, index, a.cacheDir(c), a.logger(c.quieter()))
+	e, err := openEngine(ctx, c, index, a.cacheDir(c), nil, a.logger(c.quieter()))
 	if err != nil {
 		return nil, errors.Join(err, h.release(), drop())
 	}

@@ -44,10 +44,11 @@ func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, c
 	if h == nil {
 		return a.reach(ctx, flags, c, note)
 	}
-	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), a.logger(c.quieter()))
+	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), nil, a.logger(c.quieter()))
 	if err != nil {
 		return nil, errors.Join(err, h.release())
 	}
+	a.tellMoved(e)
 	if work {
 		e.begin(ctx)
 	}

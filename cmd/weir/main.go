@@ -17,12 +17,16 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log" //nolint:depguard // to silence it
 	"os"
 	"os/signal"
 	"syscall"
 )
 
 func main() {
+	// net/http writes there what a provider sends out of turn: a part of an answer.
+	log.SetOutput(io.Discard)
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -114,7 +114,8 @@ deadline, with an answer or a clear error.`,
 	root.SetUsageTemplate(usageTemplate)
 	addSettingFlags(root.PersistentFlags())
 	root.AddCommand(
-		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.evalCommand(),
+		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.drillCommand(), a.loadCommand(),
+		a.evalCommand(), a.reembedCommand(),
 		a.doctorCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path"
@@ -14,7 +15,9 @@ import (
 	"strings"
 	"syscall"
 
+	"weir/internal/embed"
 	"weir/internal/httpapi"
+	"weir/internal/metrics"
 	"weir/internal/rag"
 
 	"github.com/spf13/cobra"
@@ -80,20 +83,20 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	}
 	defer func() { err = errors.Join(err, h.release()) }()
 	log := a.logger(c)
-	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), log)
+	m := metrics.New(thisBuild().Version)
+	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), m, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close(ctx)) }()
-	server, err := httpapi.Listen(ctx, c.Listen, httpapi.Config{
-		Version: thisBuild().Version, Timeout: c.Timeout, MaxFileBytes: c.MaxFileBytes, Log: log,
-	}, e.Service)
+	server, err := httpapi.Listen(ctx, c.Listen, e.door(c, log), e.Service)
 	if err != nil {
 		return portTaken(err, c.Listen)
 	}
 	if err := h.announce(server.Addr()); err != nil {
 		return errors.Join(err, server.Close())
 	}
+	a.tellMoved(e)
 	e.begin(ctx)
 	indexCtx, stopIndexing := context.WithCancel(ctx)
 	defer stopIndexing()
@@ -110,6 +113,26 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		a.tellReady(server.URL(), c, user, question(ready))
 	}
 	return <-served
+}
+
+// door is how the server is to be, with all that can be seen of the engine.
+func (e *engine) door(c config, log *slog.Logger) httpapi.Config {
+	d := httpapi.Config{
+		Version: thisBuild().Version, Timeout: c.Timeout, MaxFileBytes: c.MaxFileBytes, Log: log,
+		Metrics: e.metrics.Handler(), Observer: e.metrics,
+	}
+	var stats func() embed.Stats
+	if e.pipeline() != nil {
+		stats = func() embed.Stats {
+			if p := e.pipeline(); p != nil {
+				return p.Stats()
+			}
+			return embed.Stats{} // documents were moved to a model without a provider
+		}
+		d.Pipeline = func() any { return stats() }
+	}
+	e.metrics.Watch(e.Load, stats)
+	return d
 }
 
 // index brings in the documents of --docs, and returns those that are

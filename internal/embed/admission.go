@@ -51,7 +51,7 @@ func (p *Pipeline) admit(c *call, now time.Time) *rag.Error {
 	if p.breaker.state == opened {
 		return p.openError(now)
 	}
-	if wait := p.pausedUntil.Sub(now); wait > 0 && !p.cfg.fits(c.left(now), wait, p.pace(c.purpose).typical()) {
+	if wait := p.pausedUntil(c.purpose).Sub(now); wait > 0 && !p.cfg.fits(c.left(now), wait, p.pace(c.purpose).typical()) {
 		return pauseError(wait)
 	}
 	if c.purpose == rag.ForIngest {

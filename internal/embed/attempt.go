@@ -2,6 +2,7 @@ package embed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -19,11 +20,12 @@ func (p *Pipeline) begin(ctx context.Context, b *batch, now time.Time) {
 	texts := make([]string, b.live)
 	for i, f := range b.flights {
 		texts[i] = f.text
+		f.attempts++
 	}
 	b.stage, b.began, b.where = flying, now, new(Tracker)
 	ctx, b.cancel = context.WithCancelCause(ctx)
 	if b.tries++; b.tries == 1 && b.tree == nil && !b.flights[0].alone {
-		p.budget.first()
+		p.budgets[of(b.purpose)].first()
 	}
 	if p.breaker.state == halfOpen {
 		p.breaker.probe = b
@@ -33,29 +35,41 @@ func (p *Pipeline) begin(ctx context.Context, b *batch, now time.Time) {
 	p.count.attempts++
 	p.count.texts += int64(len(texts))
 	p.running++
-	go p.fly(ctx, b, texts)
+	may := terms{limit: p.cfg.AttemptTimeout, fresh: b.given || p.deaf}
+	if b.tries == 1 {
+		may.replays = maxReplays
+	}
+	if p.leads(b, now) {
+		may.limit = max(p.cfg.ColdTimeout, may.limit)
+	}
+	go p.fly(ctx, b, texts, may, attemptEnd(b, now))
 }
 
 // fly makes the attempt and takes in how it ended.
-func (p *Pipeline) fly(ctx context.Context, b *batch, texts []string) {
+func (p *Pipeline) fly(ctx context.Context, b *batch, texts []string, may terms, end AttemptEnd) {
 	defer p.leave()
 	defer b.cancel(nil)
-	got, fault := p.guarded(ctx, texts, b.where)
+	got, fault := p.guarded(ctx, texts, b.where, may)
 	p.mu.Lock()
-	p.land(b, got, fault, time.Now())
+	now := time.Now()
+	end.outcome(fault, b.late, now.Sub(b.began))
+	p.land(b, got, fault, now)
 	p.mu.Unlock()
 	p.rouse()
+	if p.cfg.Observer != nil {
+		p.cfg.Observer.AttemptEnded(end)
+	}
 }
 
 // guarded turns a panic, which would end the whole program here, into a Fault.
-func (p *Pipeline) guarded(ctx context.Context, texts []string, where *Tracker) (got []Outcome, fault *Fault) {
+func (p *Pipeline) guarded(ctx context.Context, texts []string, where *Tracker, may terms) (got []Outcome, fault *Fault) {
 	defer func() {
 		if r := recover(); r != nil {
 			fault = newFault(where.Phase(), fmt.Errorf("panic: %v\n%s", r, debug.Stack()), "could not be asked") //nolint:err113 // for the log
 			fault.Code = rag.Internal
 		}
 	}()
-	return p.client.Attempt(ctx, texts, where)
+	return p.client.attempt(ctx, texts, where, may)
 }
 
 // land takes in how an attempt ended: for the slots, the breaker and the
@@ -74,8 +88,8 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 		p.accepted(b)
 		p.deliver(b, got)
 	case orphaned:
-	case fault.Split:
-		b.refused()
+	case fault.Split, p.blames(b, fault):
+		p.refused(b)
 		if len(b.flights) > 1 {
 			p.halve(b)
 			return
@@ -91,7 +105,7 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 // learn tells slots, breaker, pause and pace how an attempt ended.
 func (p *Pipeline) learn(b *batch, fault *Fault, orphaned bool, now time.Time) {
 	took, typical := now.Sub(b.began), p.pace(b.purpose).typical()
-	cut := orphaned && fault != nil // the end of it is our own doing
+	cut := orphaned && fault != nil && !b.spared // the end of it is our own doing
 	busy := fault != nil && isBusy(fault.Status)
 	timeout := fault != nil && !cut && fault.Code == rag.Timeout
 	// Who began too late to be answered says nothing of the provider.
@@ -103,31 +117,63 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned bool, now time.Time) {
 	p.slots.release(b.purpose, now, cool)
 	switch {
 	case fault == nil:
-		p.pace(b.purpose).learn(took)
-		p.slots.grow()
+		if b != p.pioneer || took < 2*p.cfg.StallAfter { // loading a model is not what is usual
+			p.pace(b.purpose).learn(took)
+		}
+		p.slots.answered(b.purpose)
 	case busy, timeout, late:
-		p.slots.shrink(b.began, now)
+		p.slots.strained(b.purpose, b.began, now)
 	}
 	// A refusal, or being asked too often, is an answer; so is nonsense not.
-	alive := fault == nil || !fault.Retry || fault.Status == http.StatusTooManyRequests
+	alive := fault == nil || !fault.Retry || fault.Status == http.StatusTooManyRequests || p.blames(b, fault)
 	if cut {
 		alive = false
 	}
+	// A connection that was opened while nothing was answered may never answer.
+	if alive {
+		p.deaf = false
+	} else if cut || timeout {
+		p.deaf = p.deaf || b.where.Phase() <= Headers
+	}
+	p.thaw(b, alive, timeout, now)
 	told := !cut || late
+	if alive && b.purpose == rag.ForQuery {
+		p.served = now
+	}
+	if b.purpose == rag.ForIngest && !alive && now.Sub(p.served) < servedFor {
+		told = false // it is ingest alone that fails
+	}
 	if fault != nil {
 		p.count.failed++
 	}
 	probe := p.breaker.probe == b
 	if told {
-		p.breaker.note(now, alive, b.purpose == rag.ForQuery && took > p.cfg.SlowAfter)
+		p.breaker.note(now, alive, b.purpose == rag.ForQuery && took > p.cfg.SlowAfter && !b.spared)
 	}
 	if probe {
 		p.breaker.probed(now, alive, told)
 	}
 	if busy && fault.RetryAfter > 0 {
-		p.pause(fault.RetryAfter, now)
+		p.pause(b.purpose, fault.RetryAfter, now)
 	}
 }
+
+// blames reports whether a failure is to be blamed on a text: the provider
+// fails at this request while it answers others. Some say 500 where 400 is
+// meant.
+func (p *Pipeline) blames(b *batch, fault *Fault) bool {
+	if fault == nil || fault.Status != http.StatusInternalServerError || p.breaker.state != closed {
+		return false
+	}
+	return b.tree != nil || (len(b.flights) > 1 && b.tries == 1 && p.breaker.good.After(b.began.Add(-blameFor)))
+}
+
+// blameFor is how long before a failure there must have been an answer.
+const blameFor = 500 * time.Millisecond
+
+// servedFor is how long an answer to a query shows that the provider is there,
+// whatever becomes of ingest.
+const servedFor = 10 * time.Second
 
 // A slot whose attempt was given up is taken a little longer, for about as
 // long as the provider goes on with it.
@@ -157,7 +203,7 @@ func (p *Pipeline) deliver(b *batch, got []Outcome) {
 		if f.over || f.batch != b {
 			continue
 		}
-		if ill > maxAlone || f.alone || !p.budget.take() { // of many ill ones it is not the texts
+		if ill > maxAlone || f.alone || !p.budgets[of(b.purpose)].take() { // of many ill ones it is not the texts
 			p.settle(f, nil, o.Err, true)
 			continue
 		}
@@ -182,6 +228,9 @@ func (p *Pipeline) fail(b *batch, fault *Fault) {
 // cannot wait that long are told now.
 func (p *Pipeline) again(b *batch, fault *Fault, now time.Time) {
 	wait := p.cfg.backoff(b.tries+1, fault.RetryAfter)
+	if b.tries == 1 && errors.Is(fault.Err, errReplayed) {
+		b.tries++ // it was asked twice
+	}
 	if b.tries >= p.cfg.MaxAttempts || p.breaker.state != closed {
 		p.fail(b, fault)
 		return
@@ -194,13 +243,13 @@ func (p *Pipeline) again(b *batch, fault *Fault, now time.Time) {
 	if len(flights) == 0 {
 		return
 	}
-	if !p.budget.take() {
+	if !p.budgets[of(b.purpose)].take() {
 		p.fail(b, fault)
 		return
 	}
 	next := newBatch(b.purpose, flights)
 	next.tries, next.tree, next.half = b.tries, b.tree, b.half
-	next.stage, next.due = sleeping, now.Add(wait)
+	next.stage, next.due, next.given = sleeping, now.Add(wait), errors.Is(fault.Err, errReplayed)
 	p.count.retries++
 	p.asleep = append(p.asleep, next)
 }

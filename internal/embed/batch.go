@@ -25,6 +25,8 @@ type batch struct {
 	where  *Tracker // while flying
 	cancel context.CancelCauseFunc
 	late   bool // it was cancelled because callers ran out of time
+	given  bool // the last try was given back: see replay.go
+	spared bool // it goes on though nobody waits for it: see warm.go
 }
 
 // stage is where a batch stands.
@@ -50,6 +52,19 @@ type half struct {
 
 // tree is a batch that was refused as a whole and all that it is cut into.
 type tree struct{ refused, accepted int } // texts asked for singly; parts
+
+// maxSour is how many requests are refused in a row before texts are asked for
+// one by one: where all is refused, halving only doubles the requests. Finding
+// one bad text among 64 needs seven.
+const maxSour = 8
+
+// together returns how many texts are asked for in one request now.
+func (p *Pipeline) together() int {
+	if p.sour >= maxSour {
+		return 1
+	}
+	return int(p.items.Load())
+}
 
 // hopeless reports whether halving further only doubles the number of
 // requests: nothing of the tree was accepted, and single texts were refused.
@@ -81,7 +96,9 @@ func (p *Pipeline) orphan(b *batch, late bool) {
 		p.asleep = slices.DeleteFunc(p.asleep, func(o *batch) bool { return o == b })
 	case flying:
 		b.late = late
-		b.cancel(errOrphans)
+		if b.spared = b.spared || (late && b == p.pioneer); !b.spared {
+			b.cancel(errOrphans)
+		}
 	case landed:
 	}
 }
@@ -110,7 +127,7 @@ func (p *Pipeline) halve(b *batch) {
 // accepted learns from a batch that was not refused.
 func (p *Pipeline) accepted(b *batch) {
 	n := int64(len(b.flights))
-	p.borne = max(p.borne, n)
+	p.borne, p.sour = max(p.borne, n), 0
 	if b.tree != nil {
 		b.tree.accepted++
 	}
@@ -125,7 +142,8 @@ func (p *Pipeline) accepted(b *batch) {
 }
 
 // refused learns from a batch that was.
-func (b *batch) refused() {
+func (p *Pipeline) refused(b *batch) {
+	p.sour++
 	if b.half != nil {
 		b.half.broken = true
 	}

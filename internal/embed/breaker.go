@@ -1,6 +1,10 @@
 package embed
 
-import "time"
+import (
+	"time"
+
+	"weir/internal/rag"
+)
 
 // breaker stops asking a provider that does not answer, and finds out by
 // single probes when it does again. It is not safe for concurrent use.
@@ -120,8 +124,8 @@ func (b *breaker) check(now time.Time, full bool) {
 
 // stuck reports whether it opened because of attempts that have been under way
 // for longer than allowed with no answer to anybody since: half of the limit,
-// or the probe.
-func (b *breaker) stuck(now time.Time, flying map[*batch]struct{}, allowed func(*batch) time.Duration, limit int) bool {
+// or the probe. Ingest may take its time, unless queries are held up by it.
+func (b *breaker) stuck(now time.Time, flying map[*batch]struct{}, allowed func(*batch) time.Duration, limit int, held bool) bool {
 	switch b.state {
 	case opened:
 		return false
@@ -134,9 +138,10 @@ func (b *breaker) stuck(now time.Time, flying map[*batch]struct{}, allowed func(
 		for f := range flying {
 			if now.Sub(f.began) >= allowed(f) && !b.good.After(f.began) {
 				n++
+				held = held || f.purpose == rag.ForQuery
 			}
 		}
-		if n == 0 || 2*n < limit {
+		if n == 0 || 2*n < limit || !held {
 			return false
 		}
 	}

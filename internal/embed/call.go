@@ -14,15 +14,17 @@ type call struct {
 	purpose  rag.Purpose
 	deadline time.Time // zero: none
 	texts    []string
+	hits     int // texts that the cache has
 	keys     []digest
 	vectors  [][]float32 // from the cache; nil: to be waited for
 
-	flights []*flight // by text; nil where vectors has it
-	load    load      // counted against the user's share
-	pending int       // flights that are not over
-	err     *rag.Error
-	ended   bool
-	done    chan struct{} // closed when ended
+	flights  []*flight // by text; nil where vectors has it
+	load     load      // counted against the user's share
+	pending  int       // flights that are not over
+	attempts int       // that its texts took part in, most of any text; set at the end
+	err      *rag.Error
+	ended    bool
+	done     chan struct{} // closed when ended
 }
 
 // load is a number of different texts, and their bytes.
@@ -140,6 +142,9 @@ func (p *Pipeline) end(c *call, err *rag.Error) {
 	}
 	late := err != nil && err.Code == rag.Timeout
 	for _, f := range c.flights {
+		if f != nil {
+			c.attempts = max(c.attempts, f.attempts)
+		}
 		if f == nil || f.over {
 			continue
 		}

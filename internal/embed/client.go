@@ -21,6 +21,7 @@ type Client struct {
 	endpoint string
 	wantDim  bool // ask for cfg.Dimensions
 	http     *http.Client
+	end      func() // closes all connections
 	wire     wire
 }
 
@@ -43,11 +44,12 @@ func newClient(cfg Config, rt http.RoundTripper) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	end := func() {}
 	if rt == nil {
-		rt = newTransport(cfg)
+		rt, end = newTransport(cfg)
 	}
 	return &Client{
-		cfg: cfg, endpoint: endpoint,
+		cfg: cfg, endpoint: endpoint, end: end, wire: wire{turn: make(chan struct{}, 1)},
 		wantDim: asked != 0 && takesDimensions(cfg.Model, cfg.Dimensions),
 		http: &http.Client{
 			Transport:     rt,
@@ -59,9 +61,12 @@ func newClient(cfg Config, rt http.RoundTripper) (*Client, error) {
 // Model returns what the vectors are of.
 func (c *Client) Model() rag.Model { return rag.Model{Name: c.cfg.Model, Dim: c.cfg.Dimensions} }
 
-// Close closes the connections that are not in use; the others follow when
-// their attempts end.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close closes all connections, also those that are being made; attempts that
+// are under way fail.
+func (c *Client) Close() {
+	c.end()
+	c.http.CloseIdleConnections()
+}
 
 // Attempt asks once for the vectors of texts, within AttemptTimeout and ctx,
 // and returns one Outcome for each text, or a Fault. at shows where it stands.
@@ -69,11 +74,32 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // As long as it is not known which optional members the provider bears, a
 // refusal is followed by the same request without them, in the same attempt.
 func (c *Client) Attempt(ctx context.Context, texts []string, at *Tracker) ([]Outcome, *Fault) {
-	attempt, cancel := context.WithTimeoutCause(ctx, c.cfg.AttemptTimeout, errAttempt)
+	return c.attempt(ctx, texts, at, terms{limit: c.cfg.AttemptTimeout, replays: maxReplays})
+}
+
+// terms are what an attempt may cost.
+type terms struct {
+	limit   time.Duration
+	replays int32
+	fresh   bool // on a new connection: those that are kept have failed
+}
+
+func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may terms) ([]Outcome, *Fault) {
+	attempt, cancel := context.WithTimeoutCause(ctx, may.limit, errAttempt)
 	defer cancel()
+	if may.fresh {
+		c.http.CloseIdleConnections()
+	}
 	first := c.wire.options(c.wantDim)
+	again := &replays{most: may.replays, fresh: c.http.CloseIdleConnections}
+	turn := false
+	defer func() {
+		if turn {
+			c.wire.leave()
+		}
+	}()
 	for sent := first; ; {
-		data, refusal, fault := c.post(ctx, attempt, texts, sent, at)
+		data, refusal, fault := c.post(ctx, attempt, texts, sent, at, again)
 		if fault == nil {
 			c.wire.learn(first, sent)
 			at.set(Check)
@@ -87,27 +113,44 @@ func (c *Client) Attempt(ctx context.Context, texts []string, at *Tracker) ([]Ou
 			return nil, fault
 		}
 		simpler, ok := c.wire.simpler(sent, refusal)
-		if !ok {
+		switch {
+		case !ok:
+			if sent != first {
+				c.wire.barren = time.Now() // sent is simpler than the first, so that it is our turn
+			}
 			return nil, fault
+		case !turn:
+			if turn = c.wire.enter(attempt); !turn {
+				return nil, fault
+			}
+			if known := c.wire.options(c.wantDim); known != sent { // another found out meanwhile
+				first, sent = known, known
+				continue
+			}
+			if simpler, ok = c.wire.simpler(sent, refusal); !ok || !c.wire.worth() {
+				return nil, fault
+			}
 		}
 		sent = simpler
 	}
 }
 
 // post makes one request. refusal is the answer, when it is an error.
-func (c *Client) post(ctx, attempt context.Context, texts []string, o options, at *Tracker) (
+func (c *Client) post(ctx, attempt context.Context, texts []string, o options, at *Tracker, again *replays) (
 	data []openai.Embedding, refusal *openai.Error, fault *Fault,
 ) {
-	attempt, cancel := context.WithCancel(attempt)
+	attempt, end := context.WithCancelCause(attempt)
+	cancel := func() { end(nil) }
 	defer cancel()
 	at.set(Queue)
-	req, err := c.request(httptrace.WithClientTrace(attempt, at.trace()), texts, o)
+	traced := httptrace.WithClientTrace(attempt, at.trace())
+	req, err := c.request(traced, texts, o)
 	if err != nil {
 		f := newFault(Queue, err, "cannot be asked")
 		f.Code = rag.Internal
 		return nil, nil, f
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(again.bound(traced, req, end))
 	if err != nil {
 		return nil, nil, broken(ctx, attempt, at.Phase(), err)
 	}

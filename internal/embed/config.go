@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -69,11 +70,17 @@ type Config struct {
 	// them are given up. As long as nothing was ever answered it is twice that.
 	// Defaults to 3 s.
 	StallAfter time.Duration
+	// ColdTimeout bounds the one attempt that a provider is given to load its
+	// model, when it was never asked before or not for a minute, if that is
+	// more than AttemptTimeout. It goes on when its callers have run out of
+	// time. Defaults to 90 s.
+	ColdTimeout time.Duration
 	// SlowAfter is the time after which an answer to a query counts as slow;
 	// when nearly all are, nothing is asked for a while. Defaults to 8 s.
 	SlowAfter time.Duration
-	// MaxPause is the longest that the provider's Retry-After is obeyed by
-	// everybody; then it is asked again. Defaults to 1 min.
+	// MaxPause is the longest Retry-After of the provider that is obeyed by
+	// everybody. When it says more, it is asked again after twice OpenFor.
+	// Defaults to 1 min.
 	MaxPause time.Duration
 
 	// MaxAttempts is how often a batch is tried at most. Defaults to 3.
@@ -95,7 +102,7 @@ type Config struct {
 	// IdleTimeout is how long an unused connection is kept. Defaults to 60 s.
 	IdleTimeout time.Duration
 	// PingAfter is how long an HTTP/2 connection may be silent before it is
-	// asked whether it still lives. Defaults to 2 s.
+	// asked whether it still lives. Defaults to 1 s.
 	PingAfter time.Duration
 	// PingTimeout is how long the answer to that may take. Defaults to 1 s.
 	PingTimeout time.Duration
@@ -110,8 +117,14 @@ type Config struct {
 	// RootCAs are the authorities the provider's certificate may come from.
 	// Defaults to those of the system.
 	RootCAs *x509.CertPool
+	// Resolver looks up the provider's name. Defaults to the system's.
+	Resolver *net.Resolver
 	// UserAgent is sent with each request. Defaults to weir.
 	UserAgent string
+
+	// Observer is told of each attempt and each call that ended. Defaults to
+	// none.
+	Observer Observer
 }
 
 // WithDefaults returns c with its zeros filled.
@@ -131,6 +144,7 @@ func (c Config) WithDefaults() Config {
 	c.IngestAge = or(c.IngestAge, time.Second)
 	c.OpenFor = or(c.OpenFor, time.Second)
 	c.StallAfter = or(c.StallAfter, 3*time.Second)
+	c.ColdTimeout = or(c.ColdTimeout, 90*time.Second)
 	c.SlowAfter = or(c.SlowAfter, 8*time.Second)
 	c.MaxPause = or(c.MaxPause, time.Minute)
 	c.MaxAttempts = or(c.MaxAttempts, 3)
@@ -140,7 +154,7 @@ func (c Config) WithDefaults() Config {
 	c.DialTimeout = or(c.DialTimeout, time.Second)
 	c.TLSTimeout = or(c.TLSTimeout, 2*time.Second)
 	c.IdleTimeout = or(c.IdleTimeout, time.Minute)
-	c.PingAfter = or(c.PingAfter, 2*time.Second)
+	c.PingAfter = or(c.PingAfter, time.Second)
 	c.PingTimeout = or(c.PingTimeout, time.Second)
 	c.MaxResponseBytes = or(c.MaxResponseBytes, int(max(32<<20, c.longestAnswer())))
 	c.UserAgent = or(c.UserAgent, "weir")
@@ -198,6 +212,7 @@ func (c Config) validate() (endpoint string, err error) {
 		{"IngestAge", int64(c.IngestAge)},
 		{"OpenFor", int64(c.OpenFor)},
 		{"StallAfter", int64(c.StallAfter)},
+		{"ColdTimeout", int64(c.ColdTimeout)},
 		{"SlowAfter", int64(c.SlowAfter)},
 		{"MaxPause", int64(c.MaxPause)},
 		{"MaxAttempts", int64(c.MaxAttempts)},

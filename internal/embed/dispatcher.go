@@ -47,7 +47,8 @@ func (p *Pipeline) round(ctx context.Context) time.Time {
 	now := time.Now()
 	p.awaken(now)
 	probe := p.breaker.probe
-	if p.breaker.stuck(now, p.flying, p.stallAfter, int(p.slots.limit)) {
+	held := !p.yield(now) && p.queue.waiting(rag.ForQuery) > 0
+	if p.breaker.stuck(now, p.flying, p.stallAfter, int(p.slots.limit), held) {
 		p.failStuck(now, probe)
 		p.failWaiting(now)
 	}
@@ -55,11 +56,11 @@ func (p *Pipeline) round(ctx context.Context) time.Time {
 		// A slot first, then whoever waits: what comes while all slots are
 		// taken grows into fuller batches, and an idle provider is asked at once.
 		probe := p.breaker.state == halfOpen
-		purpose, ok := p.queue.next(now, p.slots.free(now, rag.ForIngest, probe))
+		purpose, ok := p.queue.next(now, p.slots.free(now, rag.ForIngest, probe) && !p.pausedUntil(rag.ForIngest).After(now))
 		if !ok || !p.slots.free(now, purpose, probe) {
 			break
 		}
-		b := p.queue.pop(purpose, int(p.items.Load()), p.cfg.MaxBatchBytes, now, p.pace(purpose).typical(), func(f *flight) {
+		b := p.queue.pop(purpose, p.together(), p.cfg.MaxBatchBytes, now, p.pace(purpose).typical(), func(f *flight) {
 			p.settle(f, nil, expiredError(), false)
 		})
 		if b != nil {
@@ -83,7 +84,7 @@ func (p *Pipeline) gate(now time.Time) bool {
 		}
 	case closed:
 	}
-	return !p.pausedUntil.After(now)
+	return !p.pausedUntil(rag.ForQuery).After(now)
 }
 
 // awaken queues the batches whose time to be tried again has come.
@@ -118,13 +119,74 @@ func (p *Pipeline) failStuck(now time.Time, probe *batch) {
 		if b.purpose != rag.ForQuery || (b != probe && now.Sub(b.began) < p.stallAfter(b)) {
 			continue
 		}
-		err := newFault(b.where.Phase(), errStuck, "did not answer in time (%s)", doing(b.where.Phase())).Error
-		err.Code, err.RetryAfter = rag.Timeout, p.cfg.OpenFor
+		err := stuckError(b, p.cfg.OpenFor)
+		b.spared = b.spared || b == p.pioneer
 		for _, f := range b.wanted() {
 			p.settle(f, nil, err, false)
 		}
 		b.late = true
 	}
+}
+
+// yield gives up an attempt for ingest that has come to nothing for long while
+// queries wait for its slot, and reports whether a slot is on its way to them.
+// Its texts are asked for again, in halves, which take less time; or fail where
+// they were asked for often enough.
+func (p *Pipeline) yield(now time.Time) bool {
+	if p.queue.waiting(rag.ForQuery) == 0 || p.slots.free(now, rag.ForQuery, p.breaker.state == halfOpen) {
+		return false
+	}
+	if p.slots.used(now) > p.slots.busy { // one that cools down comes free soon
+		return true
+	}
+	var oldest *batch
+	for b := range p.flying {
+		switch {
+		case b.purpose != rag.ForIngest || b == p.pioneer:
+		case b.live == 0:
+			return true // it was told to end
+		case now.Sub(b.began) < p.stallAfter(b) || p.breaker.good.After(b.began):
+		case oldest == nil || b.began.Before(oldest.began):
+			oldest = b
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	p.requeue(oldest, now)
+	return true
+}
+
+// requeue ends an attempt under way, and has its texts asked for later.
+func (p *Pipeline) requeue(b *batch, now time.Time) {
+	flights := b.wanted()
+	b.late = true
+	if b.tries >= p.cfg.MaxAttempts || !p.budgets[of(b.purpose)].take() {
+		err := stuckError(b, p.cfg.OpenFor)
+		for _, f := range flights {
+			p.settle(f, nil, err, false)
+		}
+		return
+	}
+	p.count.retries++
+	mid := (len(flights) + 1) / 2
+	for _, part := range [][]*flight{flights[:mid], flights[mid:]} {
+		if len(part) > 0 {
+			next := newBatch(b.purpose, part)
+			next.tries = b.tries
+			p.queue.last(next)
+		}
+	}
+	p.queue.lane(b.purpose).since = now.Add(mostCooling) // the slot is for those who wait
+	b.live = 0
+	b.cancel(errOrphans)
+}
+
+// stuckError tells those who wait for b that it was given up.
+func stuckError(b *batch, after time.Duration) *rag.Error {
+	err := newFault(b.where.Phase(), errStuck, "did not answer in time (%s)", doing(b.where.Phase())).Error
+	err.Code, err.RetryAfter = rag.Timeout, after
+	return err
 }
 
 // failWaiting ends all that waits for an open breaker. What is under way may
@@ -149,14 +211,22 @@ func (p *Pipeline) waiting() []*flight {
 	return waiting
 }
 
-// pause makes everybody wait, and ends at once who cannot wait so long.
-func (p *Pipeline) pause(after time.Duration, now time.Time) {
-	until := now.Add(min(after, p.cfg.MaxPause))
-	if !until.After(p.pausedUntil) {
+// pause makes everybody wait, or ingest alone where ingest was told, and ends at once who cannot wait so long. What
+// asks for longer than anybody obeys is no time, but a way to say no: the
+// provider is asked again soon, to see whether it still does.
+func (p *Pipeline) pause(u rag.Purpose, after time.Duration, now time.Time) {
+	if after > p.cfg.MaxPause {
+		after = min(2*p.cfg.OpenFor, p.cfg.MaxPause)
+	}
+	until := now.Add(after)
+	if !until.After(p.paused[of(u)]) {
 		return
 	}
-	p.pausedUntil = until
+	p.paused[of(u)] = until
 	for _, f := range p.waiting() {
+		if u == rag.ForIngest && f.purpose != u {
+			continue
+		}
 		p.endWhoCannotWait(f, until.Sub(now), pauseError(until.Sub(now)), now)
 	}
 }
@@ -185,7 +255,8 @@ func (p *Pipeline) next(now time.Time) time.Time {
 		sooner(b.began.Add(p.stallAfter(b)))
 	}
 	if !p.queue.empty() {
-		sooner(p.pausedUntil)
+		sooner(p.paused[0])
+		sooner(p.paused[1])
 		sooner(p.slots.cooled())
 	}
 	return due

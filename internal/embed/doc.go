@@ -32,7 +32,7 @@
 //	 6 dispatcher  dispatcher.go  one goroutine: a slot first, then a batch
 //	 7 slots       slots.go       as many attempts as the provider bears
 //	 8 gate        breaker.go, and the pause that the provider asked for
-//	 9 attempt     attempt.go     under the pipeline's ctx (lifetime.go)
+//	 9 attempt     attempt.go     under the pipeline's ctx (lifetime.go), seen by an observer (observer.go)
 //	10 retry       retry.go       inside a budget, if it fits the deadline
 //	11 check       check.go, batch.go   each text by itself; refused batches in halves
 //	12 deliver     attempt.go, call.go  never waits for a caller
@@ -59,7 +59,23 @@
 // it. An http.RoundTripper that ignores its ctx costs its slot, but no caller
 // its deadline: the waiter selects on its own ctx. Where an attempt stands is
 // kept in a [Tracker] beside it, so that the waiter who leaves can tell what
-// it was waiting for. Close waits for the attempts.
+// it was waiting for. Close waits for the attempts, and closes every
+// connection, those that are being made too (dial.go).
+//
+// Three things that an attempt is not left to. net/http sends a request again
+// by itself for as long as it is given back: once, here (replay.go). A look-up
+// of a name goes on without its caller: it ends with the dial, and where the
+// operating system does not let go of it, there are no more than slots
+// (dial.go). And a provider that loads its model gives up loading when its
+// caller leaves: one attempt, where the provider may be cold, outlives callers
+// that ran out of time (warm.go).
+//
+// Ingest shares the slots with the queries, and no more. What the provider says
+// to ingest — that it is asked too often, when to come back — holds for ingest
+// alone; what it says to a query holds for all. Limit, pause, retry budget and
+// pace are kept by purpose, and ingest that fails opens no breaker while
+// queries are answered. An attempt for ingest that hangs in a slot that queries
+// wait for is given up for them, and its texts are asked for again.
 //
 // Flights and cache are shared between users: what a text's vector is depends
 // on the text and the model alone. Who can measure time could tell that

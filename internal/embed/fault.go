@@ -90,6 +90,10 @@ func broken(caller, attempt context.Context, p Phase, err error) *Fault {
 	switch {
 	case caller.Err() != nil:
 		return &Fault{Error: ended(caller, p, nil)}
+	case errors.Is(err, errReplayed), errors.Is(context.Cause(attempt), errReplayed):
+		f := newFault(Headers, errReplayed, "broke off the connection before it answered, again and again")
+		f.Retry = true
+		return f
 	case timedOut:
 		f := newFault(p, err, "did not answer in time (%s)", doing(p))
 		f.Code, f.Retry = rag.Timeout, true

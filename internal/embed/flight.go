@@ -18,12 +18,13 @@ type flight struct {
 	purpose rag.Purpose
 	members map[*call]struct{}
 
-	since time.Time     // when it came into line
-	line  *line         // where it waits; nil: it is in batch, or over
-	elem  *list.Element // its place there
-	batch *batch        // nil: it waits in line, or is over
-	alone bool          // asked for by itself, because its vector was ill
-	last  *rag.Error    // how its last try failed
+	since    time.Time     // when it came into line
+	line     *line         // where it waits; nil: it is in batch, or over
+	elem     *list.Element // its place there
+	batch    *batch        // nil: it waits in line, or is over
+	attempts int           // that it took part in
+	alone    bool          // asked for by itself, because its vector was ill
+	last     *rag.Error    // how its last try failed
 
 	over   bool // delivered, failed or dropped
 	vector []float32

@@ -6,12 +6,7 @@ import "strings"
 // themselves, as its maker states it; 0 for a model that is not known. A tag
 // after a colon and a maker before a slash do not matter.
 func native(model string) int {
-	name := strings.ToLower(model)
-	if i := strings.LastIndexByte(name, '/'); i >= 0 {
-		name = name[i+1:]
-	}
-	name, _, _ = strings.Cut(name, ":")
-	switch strings.TrimSuffix(name, "-latest") {
+	switch plainName(model) {
 	case "text-embedding-3-small", "text-embedding-ada-002":
 		return 1536
 	case "text-embedding-3-large":
@@ -25,6 +20,28 @@ func native(model string) int {
 		return 1024
 	default:
 		return 0
+	}
+}
+
+// plainName is a model's name without what does not matter.
+func plainName(model string) string {
+	name := strings.ToLower(model)
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		name = name[i+1:]
+	}
+	name, _, _ = strings.Cut(name, ":")
+	return strings.TrimSuffix(name, "-latest")
+}
+
+// shortens reports whether the vectors of a model are made to be cut: OpenAI
+// says so of its third generation, which is what its parameter dimensions
+// does (https://platform.openai.com/docs/guides/embeddings).
+func shortens(model string) bool {
+	switch plainName(model) {
+	case "text-embedding-3-small", "text-embedding-3-large":
+		return true
+	default:
+		return false
 	}
 }
 

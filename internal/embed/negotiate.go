@@ -1,9 +1,11 @@
 package embed
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"weir/internal/openai"
 )
@@ -18,9 +20,33 @@ type options struct {
 // all that are wanted; an option is given up for good only when a request
 // without it succeeded where the same one with it was refused, for a refusal
 // may as well be of the text.
+//
+// One attempt at a time finds out; those that are refused meanwhile wait for
+// it. Where a request was refused without options too, it is not tried again
+// for a moment whether they are why: an outage must not be asked three times
+// as often.
 type wire struct {
-	base64, dimensions atomic.Int32 // unknown, borne or given up
+	base64, dimensions atomic.Int32  // unknown, borne or given up
+	turn               chan struct{} // holds a value while somebody finds out
+	barren             time.Time     // of the last request that was refused without options; whose turn it is may see it
 }
+
+const barrenFor = time.Second
+
+// enter waits for the turn to find out, until ctx ends.
+func (w *wire) enter(ctx context.Context) bool {
+	select {
+	case w.turn <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (w *wire) leave() { <-w.turn }
+
+// worth reports whether finding out makes sense again.
+func (w *wire) worth() bool { return time.Since(w.barren) >= barrenFor }
 
 const (
 	unknown int32 = iota

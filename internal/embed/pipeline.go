@@ -25,21 +25,27 @@ type Pipeline struct {
 	wake    chan struct{} // tells the dispatcher to look; with room for one
 	idle    chan struct{} // closed when closed and running is 0
 
-	mu          sync.Mutex // guards all below; held for moments only, never across a wait
-	closed      bool
-	running     int // the dispatcher and the attempts
-	table       table
-	queue       queue
-	asleep      []*batch // to be tried again when due
-	flying      map[*batch]struct{}
-	users       map[rag.User]load // what the calls of a user wait for
-	slots       slots
-	breaker     breaker
-	pausedUntil time.Time
-	budget      budget
-	paces       [2]pace // by purpose
-	borne       int64   // most texts of a request that was accepted
-	count       counters
+	mu      sync.Mutex // guards all below; held for moments only, never across a wait
+	closed  bool
+	running int // the dispatcher and the attempts
+	table   table
+	queue   queue
+	asleep  []*batch // to be tried again when due
+	flying  map[*batch]struct{}
+	users   map[rag.User]load // what the calls of a user wait for
+	slots   slots
+	breaker breaker
+	paused  [2]time.Time // until then, by purpose
+	budgets [2]budget    // by purpose
+	paces   [2]pace      // by purpose
+	served  time.Time    // when a query was last answered
+	cold    bool         // the provider may have to load its model: see warm.go
+	pioneer *batch       // under way, while it is
+	landed  time.Time    // when the last attempt ended
+	borne   int64        // most texts of a request that was accepted
+	sour    int          // requests that were refused in a row
+	count   counters
+	deaf    bool // the last attempt to end was not answered
 }
 
 var _ rag.Embedder = (*Pipeline)(nil)
@@ -60,7 +66,7 @@ func newPipeline(cfg Config, rt http.RoundTripper) (*Pipeline, error) {
 		cfg: cfg, client: client, cache: newMemory(cfg.CacheBytes),
 		closing: make(chan struct{}), wake: make(chan struct{}, 1), idle: make(chan struct{}),
 		running: 1, table: newTable(), queue: newQueue(cfg.IngestAge), flying: map[*batch]struct{}{},
-		users: map[rag.User]load{}, slots: newSlots(cfg.MaxConcurrent), breaker: breaker{cfg: cfg}, budget: newBudget(),
+		users: map[rag.User]load{}, slots: newSlots(cfg.MaxConcurrent), breaker: breaker{cfg: cfg}, budgets: [2]budget{newBudget(), newBudget()}, cold: true,
 	}
 	p.items.Store(int64(cfg.MaxBatch))
 	go p.dispatch()
@@ -73,12 +79,31 @@ func (p *Pipeline) Model() rag.Model { return p.client.Model() }
 // MaxBatch returns how many texts go into one request.
 func (p *Pipeline) MaxBatch() int { return int(p.items.Load()) }
 
-// pace is how long attempts for u take.
-func (p *Pipeline) pace(u rag.Purpose) *pace {
+// Shortens reports whether vectors of this model may be cut to their first dim
+// values and scaled to length 1, and still mean the same, as their maker says.
+func (p *Pipeline) Shortens(dim int) bool {
+	return shortens(p.cfg.Model) && dim > 0 && dim <= p.cfg.Dimensions
+}
+
+// of is the place of a purpose.
+func of(u rag.Purpose) int {
 	if u == rag.ForIngest {
-		return &p.paces[1]
+		return 1
 	}
-	return &p.paces[0]
+	return 0
+}
+
+// pace is how long attempts for u take.
+func (p *Pipeline) pace(u rag.Purpose) *pace { return &p.paces[of(u)] }
+
+// pausedUntil returns until when the provider does not want to be asked for u.
+// What it says to a query holds for all; to ingest, for ingest alone.
+func (p *Pipeline) pausedUntil(u rag.Purpose) time.Time {
+	until := p.paused[of(rag.ForQuery)]
+	if t := p.paused[of(u)]; t.After(until) {
+		return t
+	}
+	return until
 }
 
 // Close makes all calls return an Unavailable error, cancels their attempts
@@ -118,50 +143,62 @@ func (p *Pipeline) leave() {
 // RateLimited when the user's calls together do, Overloaded when there is no
 // room or the call would not be answered in time.
 func (p *Pipeline) Embed(ctx context.Context, user rag.User, purpose rag.Purpose, texts []string) ([][]float32, error) {
-	if err := p.cfg.valid(texts); err != nil {
+	began := time.Now()
+	c := newCall(ctx, user, purpose, texts)
+	err := p.embed(ctx, c)
+	p.embedEnd(c, began, err)
+	if err != nil {
 		return nil, err
+	}
+	return c.result(), nil
+}
+
+// embed returns when c has its vectors, or with the reason why not.
+func (p *Pipeline) embed(ctx context.Context, c *call) *rag.Error {
+	if err := p.cfg.valid(c.texts); err != nil {
+		return err
 	}
 	if ctx.Err() != nil {
-		return nil, ended(ctx, Queue, nil)
+		return ended(ctx, Queue, nil)
 	}
-	c := newCall(ctx, user, purpose, texts)
-	hits := 0
-	for i, t := range texts {
+	for i, t := range c.texts {
 		c.keys[i] = keyOf(p.Model(), t)
 		if c.vectors[i] = p.cache.get(c.keys[i]); c.vectors[i] != nil {
-			hits++
+			c.hits++
 		}
 	}
-	if err := p.submit(c, hits); err != nil {
-		return nil, err
+	if err := p.submit(c); err != nil {
+		return err
 	}
-	if err := p.wait(ctx, c); err != nil {
-		return nil, err
-	}
-	out := make([][]float32, len(texts))
-	for i := range texts {
+	return p.wait(ctx, c)
+}
+
+// result copies what c was answered.
+func (c *call) result() [][]float32 {
+	out := make([][]float32, len(c.texts))
+	for i := range out {
 		v := c.vectors[i]
 		if v == nil {
 			v = c.flights[i].vector
 		}
 		out[i] = slices.Clone(v) // the cache and other callers have it too
 	}
-	return out, nil
+	return out
 }
 
 // submit admits c and puts it on its way. A call that the cache answers whole
 // is done.
-func (p *Pipeline) submit(c *call, hits int) *rag.Error {
+func (p *Pipeline) submit(c *call) *rag.Error {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count.calls++
-	p.count.hits += int64(hits)
-	p.count.misses += int64(len(c.texts) - hits)
+	p.count.hits += int64(c.hits)
+	p.count.misses += int64(len(c.texts) - c.hits)
 	if p.closed {
 		return closedFault(Queue).Error
 	}
-	if hits == len(c.texts) {
+	if c.hits == len(c.texts) {
 		close(c.done)
 		return nil
 	}

@@ -24,8 +24,8 @@ type mood struct {
 }
 
 // scripted is a provider that is a function of its mood and of the texts: a
-// text with "poison" in it makes it refuse the batch, one with "ill" gets a
-// vector of zeros.
+// text with "poison" in it makes it refuse the batch, one with "sick" makes it
+// fail, one with "ill" gets a vector of zeros.
 type scripted struct {
 	mu       sync.Mutex
 	mood     mood
@@ -103,6 +103,9 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response(413, `{"error":{"message":"too many"}}`), nil
 	}
 	for _, text := range req.Input {
+		if strings.Contains(text, "sick") {
+			return response(500, `{"error":{"message":"oops"}}`), nil
+		}
 		if strings.Contains(text, "poison") {
 			return response(400, `{"error":{"message":"no","param":"input"}}`), nil
 		}

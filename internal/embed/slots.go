@@ -10,21 +10,30 @@ import (
 // slots bounds the attempts under way: never more than hard, usually no more
 // than limit, which falls when the provider is too slow or says that it is
 // asked too often, and rises by one for each window of good answers (additive
-// increase, multiplicative decrease, as TCP does it). It is not safe for
+// increase, multiplicative decrease, as TCP does it). Ingest has a limit of its
+// own below that: what goes wrong with it slows nobody else. It is not safe for
 // concurrent use.
 type slots struct {
-	hard    int
-	limit   float64 // in [1, hard]
-	busy    int     // attempts under way
-	ingest  int     // of these, for ingest
-	cooling []time.Time
-	good    int       // good answers since limit last changed
-	cut     time.Time // when limit last fell
+	hard     int
+	window          // of all
+	passages window // of ingest
+	busy     int    // attempts under way
+	ingest   int    // of these, for ingest
+	cooling  []time.Time
+}
+
+// window is a limit that is found out.
+type window struct {
+	limit float64   // in [1, hard]
+	good  int       // good answers since limit last changed
+	cut   time.Time // when limit last fell
 }
 
 const shrinkBy = 0.7
 
-func newSlots(hard int) slots { return slots{hard: hard, limit: float64(hard)} }
+func newSlots(hard int) slots {
+	return slots{hard: hard, window: window{limit: float64(hard)}, passages: window{limit: float64(hard)}}
+}
 
 // used counts the attempts and the slots that cool down.
 func (s *slots) used(now time.Time) int {
@@ -48,7 +57,7 @@ func (s *slots) free(now time.Time, p rag.Purpose, probe bool) bool {
 	case used >= limit:
 		return false
 	}
-	return p != rag.ForIngest || limit == 1 || s.ingest < limit-max(1, limit/4)
+	return p != rag.ForIngest || s.ingest < min(int(s.passages.limit), max(1, limit-max(1, limit/4)))
 }
 
 func (s *slots) take(p rag.Purpose) {
@@ -70,23 +79,38 @@ func (s *slots) release(p rag.Purpose, now, cool time.Time) {
 	}
 }
 
-// grow notes a good answer.
-func (s *slots) grow() {
-	if s.good++; s.good >= int(s.limit) {
-		s.good = 0
-		s.limit = min(s.limit+1, float64(s.hard))
+// answered notes a good answer.
+func (s *slots) answered(p rag.Purpose) {
+	s.grow(s.hard)
+	if p == rag.ForIngest {
+		s.passages.grow(s.hard)
 	}
 }
 
-// shrink notes that an attempt that began then found the provider too busy.
-// Those that were under way together count once.
-func (s *slots) shrink(began, now time.Time) {
-	s.good = 0
-	if began.Before(s.cut) {
+// strained notes that an attempt that began then found the provider too busy.
+func (s *slots) strained(p rag.Purpose, began, now time.Time) {
+	if p == rag.ForIngest {
+		s.passages.shrink(began, now)
 		return
 	}
-	s.limit = max(1, s.limit*shrinkBy)
-	s.cut = now
+	s.shrink(began, now)
+}
+
+func (w *window) grow(hard int) {
+	if w.good++; w.good >= int(w.limit) {
+		w.good = 0
+		w.limit = min(w.limit+1, float64(hard))
+	}
+}
+
+// shrink counts attempts that were under way together once.
+func (w *window) shrink(began, now time.Time) {
+	w.good = 0
+	if began.Before(w.cut) {
+		return
+	}
+	w.limit = max(1, w.limit*shrinkBy)
+	w.cut = now
 }
 
 // cooled returns when the next slot has cooled down; zero: none does.

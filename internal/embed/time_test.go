@@ -262,7 +262,7 @@ func TestDeafBody(t *testing.T) {
 func TestAttemptTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		p := timed(t, Config{AttemptTimeout: 5 * time.Second}, roundTrip(func(r *http.Request) (*http.Response, error) {
+		p := timed(t, Config{AttemptTimeout: 5 * time.Second, ColdTimeout: 1}, roundTrip(func(r *http.Request) (*http.Response, error) {
 			if calls++; calls < 3 {
 				<-r.Context().Done()
 				return nil, context.Cause(r.Context())
@@ -417,7 +417,7 @@ func TestConnecting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := Config{BaseURL: tt.url, Model: "m", Dimensions: dim, APIKey: key, MaxAttempts: 1}
-				transport := newTransport(cfg.WithDefaults())
+				transport, _ := newTransport(cfg.WithDefaults())
 				transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 					// A net.Dialer calls this.
 					httptrace.ContextClientTrace(ctx).ConnectStart("tcp", "")

@@ -1,27 +1,23 @@
 package embed
 
 import (
-	"context"
 	"crypto/tls"
-	"net"
 	"net/http"
-	"time"
 )
 
-// newTransport returns the connections of one Client.
+// newTransport returns the connections of one Client, and what closes all of
+// them, those in use too.
 //
 //   - MaxConnsPerHost: a request that is cancelled leaves its dial running;
 //     without the bound a slow network piles them up.
 //   - HTTP2 pings: a connection that went silent fails every later request on
 //     it until something asks whether it lives.
 //   - No ResponseHeaderTimeout: the attempt's own limit covers it.
-func newTransport(cfg Config) *http.Transport {
-	dialer := &net.Dialer{Timeout: cfg.DialTimeout, KeepAlive: 15 * time.Second}
+func newTransport(cfg Config) (t *http.Transport, end func()) {
+	d, end := newDialer(cfg)
 	return &http.Transport{
-		Proxy: cfg.Proxy,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, addr)
-		},
+		Proxy:                  cfg.Proxy,
+		DialContext:            d.dial,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: cfg.RootCAs},
 		TLSHandshakeTimeout:    cfg.TLSTimeout,
 		MaxConnsPerHost:        cfg.MaxConcurrent,
@@ -34,5 +30,5 @@ func newTransport(cfg Config) *http.Transport {
 			SendPingTimeout: cfg.PingAfter,
 			PingTimeout:     cfg.PingTimeout,
 		},
-	}
+	}, end
 }

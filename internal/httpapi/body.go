@@ -41,12 +41,16 @@ func (d *door) bodyTimeout(kind bodyKind) time.Duration {
 // it hide or rename.
 type watchedBody struct {
 	io.ReadCloser
+	pace  *pace // nil: none is kept
 	err   error // what Read last failed with, io.EOF apart
 	ended bool  // read to its end
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if b.pace != nil && n > 0 {
+		b.pace.came(n)
+	}
 	switch {
 	case errors.Is(err, io.EOF): // not ErrUnexpectedEOF, which is another error
 		b.ended = true
@@ -63,6 +67,14 @@ func (x *exchange) bound(timeout time.Duration) {
 		return // net/http is already waiting for the client to leave; a deadline would look like that
 	}
 	_ = x.control.SetReadDeadline(time.Now().Add(timeout)) // fails where there is no connection
+}
+
+// keepUp gives an upload its time, beginning now, and cuts it off when it comes
+// too slowly: it holds a place that others wait for.
+func (x *exchange) keepUp(c Config) {
+	if x.r.ContentLength != 0 { // as in bound
+		x.body.pace = newPace(c.UploadRate, c.UploadGrace, c.UploadTimeout, x.control.SetReadDeadline)
+	}
 }
 
 // limit refuses a body that says it is longer than most, and cuts off one that
@@ -157,6 +169,11 @@ func (x *exchange) readError(err error) error {
 		return &rag.Error{Code: rag.Invalid, Msg: "the body cannot be read as " + mediaType(x.r.Header), Err: err}
 	case errors.As(cause, &over):
 		return tooLarge(over.Limit)
+	case errors.Is(cause, os.ErrDeadlineExceeded) && x.body.pace != nil && x.body.pace.slow():
+		return &rag.Error{
+			Code: rag.Timeout, Phase: "body", Err: cause,
+			Msg: fmt.Sprintf("the upload came too slowly: it fell %v behind %s per second, the least there may be, and was cut off so that others have the place", x.body.pace.grace, size(x.body.pace.rate)),
+		}
 	case errors.Is(cause, os.ErrDeadlineExceeded):
 		return &rag.Error{Code: rag.Timeout, Phase: "body", Msg: "the request's body did not arrive in time", Err: cause}
 	case errors.Is(cause, io.ErrUnexpectedEOF) || errors.As(cause, &network) || x.r.Context().Err() != nil:

@@ -37,7 +37,7 @@ func (c ClientConfig) WithDefaults() ClientConfig {
 
 // Client speaks to a Weir server over HTTP. Its methods have the signatures
 // and the errors of [rag.Service], so that a caller can use either: each error
-// is a *[rag.Error], Unavailable with Phase "dial" when no server answers.
+// is a *[rag.Error], Unavailable when no server answers.
 type Client struct {
 	cfg  ClientConfig
 	base *url.URL

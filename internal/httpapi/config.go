@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 )
 
@@ -15,13 +17,20 @@ type Config struct {
 	HeaderTimeout time.Duration // for a request's headers to arrive. Defaults to 5 s
 	BodyTimeout   time.Duration // for a JSON body to arrive. Defaults to 10 s
 	UploadTimeout time.Duration // for an upload's body to arrive. Defaults to 2 min
+	UploadRate    int64         // bytes per second that an upload brings at least, or it is cut off. Defaults to 16 KiB
+	UploadGrace   time.Duration // how far it may fall behind that, and how long be silent. Defaults to 5 s
 	WriteTimeout  time.Duration // for an answer, or one event of a stream, to be taken. Defaults to 30 s
 	IdleTimeout   time.Duration // for the next request on a kept connection. Defaults to 2 min
 	DrainTimeout  time.Duration // for calls under way when the server stops. Defaults to 15 s
 
-	MaxRequests int // requests under way at the door, beyond which callers are refused at once. Defaults to 1024
-	MaxUploads  int // uploads received side by side; each may hold some times MaxFileBytes of memory. Defaults to 4
-	MaxStreams  int // open event streams and wait=true. Defaults to 256
+	MaxRequests  int   // requests under way at the door, beyond which callers are refused at once: far more than the service admits, which knows better whom to refuse. Defaults to 8192
+	MaxBodyBytes int64 // of memory for JSON bodies, from before they are read until they are answered, and for vectors in answers. Defaults to 256 MiB
+	MaxUploads   int   // uploads received side by side, one user's at most half of them; each may hold some times MaxFileBytes of memory. Defaults to 4
+	MaxStreams   int   // open event streams and wait=true. Defaults to 256
+
+	Metrics  http.Handler // answers GET /metrics. Defaults to none: 404
+	Pipeline func() any   // what the embedder is doing, shown as "pipeline" by /v1/status; it must not block. Defaults to none
+	Observer Observer     // Defaults to none
 
 	Hosts []string     // names the Host header may carry besides the loopback ones. Defaults to none
 	Log   *slog.Logger // Defaults to none
@@ -38,7 +47,10 @@ func (c Config) WithDefaults() Config {
 	c.WriteTimeout = orDefault(c.WriteTimeout, 30*time.Second)
 	c.IdleTimeout = orDefault(c.IdleTimeout, 2*time.Minute)
 	c.DrainTimeout = orDefault(c.DrainTimeout, 15*time.Second)
-	c.MaxRequests = orDefault(c.MaxRequests, 1024)
+	c.UploadRate = orDefault(c.UploadRate, 16<<10)
+	c.UploadGrace = orDefault(c.UploadGrace, 5*time.Second)
+	c.MaxRequests = orDefault(c.MaxRequests, 8192)
+	c.MaxBodyBytes = orDefault(c.MaxBodyBytes, 256<<20)
 	c.MaxUploads = orDefault(c.MaxUploads, 4)
 	c.MaxStreams = orDefault(c.MaxStreams, 256)
 	if c.Log == nil {
@@ -48,9 +60,12 @@ func (c Config) WithDefaults() Config {
 }
 
 func (c Config) validate() error {
-	if min(c.Timeout, c.HeaderTimeout, c.BodyTimeout, c.UploadTimeout, c.WriteTimeout, c.IdleTimeout, c.DrainTimeout) < 0 ||
-		c.MaxFileBytes < 0 || min(c.MaxRequests, c.MaxUploads, c.MaxStreams) < 0 {
+	switch {
+	case min(c.Timeout, c.HeaderTimeout, c.BodyTimeout, c.UploadTimeout, c.UploadGrace, c.WriteTimeout, c.IdleTimeout, c.DrainTimeout) < 0 ||
+		min(c.MaxFileBytes, c.UploadRate, c.MaxBodyBytes) < 0 || min(c.MaxRequests, c.MaxUploads, c.MaxStreams) < 0:
 		return errors.New("httpapi.Config: a limit is negative")
+	case c.MaxBodyBytes < maxEmbeddings:
+		return fmt.Errorf("httpapi.Config: MaxBodyBytes must hold the longest body there may be, %d", maxEmbeddings)
 	}
 	return nil
 }

@@ -6,8 +6,11 @@
 //   - No request holds anything for longer than its bound: headers, body, the
 //     work and the writing each have a deadline of their own, and each kind of
 //     request has a lane that bounds how many there are.
+//   - What waits at the door is bounded in bytes too, and what does not fit is
+//     refused before it is read.
 //   - Every error is a problem (RFC 9457) made in one place from one table,
-//     with an id that is also in the log.
+//     with an id that is also in the log. OpenAI's clients have the same error in
+//     their own shape.
 //   - A caller that leaves is noticed, and work for it stops.
 //
 // # Design
@@ -21,8 +24,15 @@
 // net/http notices that a client left only once the request's body was read to
 // its end. Hence body.go: every handler that works has read all of it before.
 //
-// /healthz, /readyz and /v1/status take no place in any lane, so they answer
-// when everything else is full.
+// /healthz, /readyz, /v1/status and /metrics take no place in any lane, so they
+// answer when everything else is full.
+//
+// The Service admits calls, and knows whom to refuse (its admission has users,
+// deadlines and the time that calls take). The door bounds what comes before
+// that: how many requests there are, far more than are admitted (lane.go), the
+// memory for bodies and for answers that are being written (budget.go), and
+// uploads, which must keep up a least rate (pace.go) and of which one user has a
+// share (share.go).
 //
 // # Who may call
 //

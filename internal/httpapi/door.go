@@ -23,7 +23,9 @@ type door struct {
 	started  time.Time
 	logKey   [16]byte // of this process alone, so that users in its log cannot be guessed back
 	requests lane
+	bodies   budget
 	uploads  lane
+	shares   *shares // of the uploads
 	streams  lane
 	draining chan struct{} // closed when the server is about to stop
 	drain    func()        // closes it, once
@@ -41,13 +43,15 @@ func newDoor(cfg Config, svc *rag.Service) *door {
 	d := &door{
 		cfg: cfg, svc: svc, mux: http.NewServeMux(), started: time.Now(),
 		requests: newLane("requests", cfg.MaxRequests),
+		bodies:   budget{max: cfg.MaxBodyBytes},
 		uploads:  newLane("uploads", cfg.MaxUploads),
+		shares:   newShares("uploads", max(1, cfg.MaxUploads/2)),
 		streams:  newLane("event streams", cfg.MaxStreams),
 		draining: make(chan struct{}),
 	}
 	d.drain = sync.OnceFunc(func() { close(d.draining) })
 	_, _ = rand.Read(d.logKey[:]) // never fails, says crypto/rand
-	d.nowhere = route{path: "(none)", body: unread, handle: func(_ context.Context, x *exchange) (reply, error) {
+	d.nowhere = route{path: "(none)", body: unread, foreign: true, handle: func(_ context.Context, x *exchange) (reply, error) {
 		return reply{}, rag.Errorf(rag.NotFound, "there is nothing at %s", shorten(x.r.URL.Path))
 	}}
 	d.register()
@@ -56,15 +60,18 @@ func newDoor(cfg Config, svc *rag.Service) *door {
 
 // route is one method of one path.
 type route struct {
-	method string
-	path   string
-	query  []string // the query parameters it knows
-	body   bodyKind
-	lane   laneKind
-	quiet  bool // asked for every few seconds by machines: logged as debug
-	stream bool // the answer goes on for long: there is no HEAD of it
-	public bool // tells nothing and changes nothing: anybody may ask
-	handle func(context.Context, *exchange) (reply, error)
+	method  string
+	path    string
+	query   []string // the query parameters it knows
+	foreign bool     // the query parameters are not looked at: another's handler answers, or the answer is no in any case
+	openai  bool     // for OpenAI's clients: errors are in their shape
+	body    bodyKind
+	most    int64 // of a jsonBody, in bytes
+	lane    laneKind
+	quiet   bool // asked for every few seconds by machines: logged as debug
+	stream  bool // the answer goes on for long: there is no HEAD of it
+	public  bool // tells nothing and changes nothing: anybody may ask
+	handle  func(context.Context, *exchange) (reply, error)
 }
 
 // laneKind says whether a request takes a place among all requests.
@@ -76,41 +83,51 @@ const (
 )
 
 func (d *door) routes() []route {
-	return []route{
+	routes := []route{
 		{method: "GET", path: "/healthz", handle: d.healthz, lane: noPlace, quiet: true, public: true},
 		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true},
 		{method: "GET", path: "/v1/status", handle: d.status, lane: noPlace, quiet: true},
-		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody},
+		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody, most: maxJSON},
+		{method: "POST", path: "/v1/embeddings", handle: d.embeddings, body: jsonBody, most: maxEmbeddings, openai: true},
+		{method: "GET", path: "/v1/models", handle: d.models, openai: true},
+		{method: "GET", path: "/v1/models/{id...}", handle: d.model, openai: true},
 		{method: "POST", path: "/v1/documents", handle: d.upload, body: uploadBody, query: []string{"wait", "replace"}},
 		{method: "GET", path: "/v1/documents", handle: d.list, query: []string{"cursor", "limit", "status", "filename"}},
 		{method: "GET", path: "/v1/documents/{id}", handle: d.document},
 		{method: "DELETE", path: "/v1/documents/{id}", handle: d.remove},
 		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
+		{method: "POST", path: "/v1/reembed", handle: d.reembed},
 	}
+	if d.cfg.Metrics != nil {
+		routes = append(routes, route{method: "GET", path: "/metrics", handle: d.metrics, lane: noPlace, quiet: true, foreign: true})
+	}
+	return routes
 }
 
 func (d *door) register() {
 	allow := map[string][]string{}
+	shape := map[string]bool{}
 	for _, rt := range d.routes() {
 		d.mux.Handle(rt.method+" "+rt.path, d.endpoint(rt))
 		allow[rt.path] = append(allow[rt.path], rt.method)
+		shape[rt.path] = rt.openai
 		if rt.stream {
-			d.mux.Handle("HEAD "+rt.path, d.endpoint(wrongMethod(rt.path, []string{rt.method})))
+			d.mux.Handle("HEAD "+rt.path, d.endpoint(wrongMethod(rt, []string{rt.method})))
 		} else if rt.method == http.MethodGet { // the mux gives HEAD to it too
 			allow[rt.path] = append(allow[rt.path], http.MethodHead)
 		}
 	}
 	for p, methods := range allow {
 		slices.Sort(methods)
-		d.mux.Handle(p, d.endpoint(wrongMethod(p, methods)))
+		d.mux.Handle(p, d.endpoint(wrongMethod(route{path: p, openai: shape[p]}, methods)))
 	}
 	d.mux.Handle("/", d.endpoint(d.nowhere))
 }
 
-func wrongMethod(p string, allowed []string) route {
-	return route{path: p, body: unread, handle: func(_ context.Context, x *exchange) (reply, error) {
-		return reply{}, &methodError{method: shorten(x.r.Method), path: p, allow: strings.Join(allowed, ", ")}
+func wrongMethod(of route, allowed []string) route {
+	return route{path: of.path, openai: of.openai, body: unread, foreign: true, handle: func(_ context.Context, x *exchange) (reply, error) {
+		return reply{}, &methodError{method: shorten(x.r.Method), path: of.path, allow: strings.Join(allowed, ", ")}
 	}}
 }
 

@@ -50,6 +50,7 @@ func (d *door) events(ctx context.Context, x *exchange) (reply, error) {
 	case ctx.Err() != nil || errors.Is(err, errReaderLeft):
 		return reply{}, &rag.Error{Code: rag.Canceled, Phase: "stream", Msg: "the reader of the stream left", Err: err}
 	}
+	err = stopped(watching, err)
 	p, _ := problemOf(watching, err, x.operation)
 	x.told = x.event(d.cfg.WriteTimeout, eventError, p) == nil
 	return reply{}, err

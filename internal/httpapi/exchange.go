@@ -25,11 +25,14 @@ type exchange struct {
 	r         *http.Request
 	control   *http.ResponseController
 	operation string // its id, in the answer and in the log
+	began     time.Time
+	timeout   time.Duration // what the caller asked for in a header; 0: nothing
 	user      rag.User
 	query     url.Values
 	body      *watchedBody
-	status    int  // of the answer; 0: not begun
-	told      bool // an error after that was told in the answer, which is whole
+	holds     int64 // bytes of the door's budget
+	status    int   // of the answer; 0: not begun
+	told      bool  // an error after that was told in the answer, which is whole
 }
 
 // reply is the answer of a handler. A handler that wrote the answer itself
@@ -37,17 +40,21 @@ type exchange struct {
 type reply struct {
 	status   int
 	body     any    // written as JSON; nil: no body
+	raw      []byte // JSON that is written already, instead of body
 	location string // empty: none
 }
 
 // serve runs one exchange. Whatever happens, something is answered and one
 // line is logged.
 func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
-	began := time.Now()
 	ctx, operation := rag.WithOperation(r.Context())
-	x := &exchange{w: w, r: r, control: http.NewResponseController(w), operation: operation}
+	x := &exchange{w: w, r: r, control: http.NewResponseController(w), operation: operation, began: time.Now()}
 	x.body = &watchedBody{ReadCloser: r.Body}
+	defer d.letGo(x) // when the answer is written: a slow reader has it in memory
 	setHeaders(w.Header())
+	if rt.openai {
+		w.Header().Set("X-Request-Id", operation) // the header that OpenAI's clients show
+	}
 
 	re, err := d.attempt(ctx, x, rt)
 	var p Problem
@@ -56,16 +63,40 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		err = d.write(x, re)
 	}
 	if err != nil {
+		d.letGo(x)
+		err = stopped(ctx, err)
 		var headers http.Header
 		p, headers = problemOf(ctx, err, x.operation)
 		if !begun {
-			d.writeProblem(x, p, headers)
+			d.writeProblem(x, rt, p, headers)
 		}
 	}
-	d.log(ctx, x, rt, p, time.Since(began), err)
-	if err != nil && begun && !x.told {
+	took := time.Since(x.began)
+	d.log(ctx, x, rt, p, took, err)
+	if d.cfg.Observer != nil {
+		d.cfg.Observer.RequestEnded(logMethod(r.Method), rt.path, x.status, took)
+	}
+	switch {
+	case err == nil:
+	case !begun:
+		x.linger()
+	case !x.told:
 		panic(http.ErrAbortHandler) // the half-written answer must not look whole
 	}
+}
+
+// stopped is err, unless it says that the caller left when it was the server
+// that broke the call off.
+func stopped(ctx context.Context, err error) error {
+	if rag.CodeOf(err) != rag.Canceled || !errors.Is(context.Cause(ctx), errStopped) {
+		return err
+	}
+	e := &rag.Error{Code: rag.Unavailable, Msg: "the server is stopping", RetryAfter: time.Second, Err: errStopped}
+	var was *rag.Error
+	if errors.As(err, &was) {
+		e.Phase = was.Phase
+	}
+	return e
 }
 
 func setHeaders(h http.Header) {
@@ -98,8 +129,15 @@ func (d *door) attempt(ctx context.Context, x *exchange, rt route) (re reply, er
 		}
 		defer leave()
 	}
-	if x.query, err = parseQuery(x.r.URL.RawQuery, rt); err != nil {
-		return reply{}, err
+	if rt.body == jsonBody {
+		if err := d.holdBody(x, rt); err != nil {
+			return reply{}, err
+		}
+	}
+	if !rt.foreign {
+		if x.query, err = parseQuery(x.r.URL.RawQuery, rt); err != nil {
+			return reply{}, err
+		}
 	}
 	if x.user, err = userOf(x.r.Header); err != nil {
 		return reply{}, err
@@ -118,7 +156,11 @@ func (d *door) write(x *exchange, re reply) error {
 	if re.location != "" {
 		h.Set("Location", re.location)
 	}
-	if re.body == nil {
+	switch {
+	case re.raw != nil:
+		x.send(d.cfg.WriteTimeout, re.status, contentJSON, re.raw)
+		return nil
+	case re.body == nil:
 		x.send(d.cfg.WriteTimeout, re.status, "", nil)
 		return nil
 	}
@@ -128,11 +170,11 @@ func (d *door) write(x *exchange, re reply) error {
 	if err := enc.Encode(re.body); err != nil {
 		return fmt.Errorf("writing the answer as JSON: %w", err)
 	}
-	x.send(d.cfg.WriteTimeout, re.status, "application/json", b.Bytes())
+	x.send(d.cfg.WriteTimeout, re.status, contentJSON, b.Bytes())
 	return nil
 }
 
-func (d *door) writeProblem(x *exchange, p Problem, headers http.Header) {
+func (d *door) writeProblem(x *exchange, rt route, p Problem, headers http.Header) {
 	h := x.w.Header()
 	for name, values := range headers {
 		h[name] = values
@@ -142,8 +184,11 @@ func (d *door) writeProblem(x *exchange, p Problem, headers http.Header) {
 		// only hold up the answer.
 		h.Set("Connection", "close")
 	}
-	x.send(d.cfg.WriteTimeout, p.Status, problemType, append(p.json(), '\n'))
-	x.linger()
+	contentType, body := problemType, p.json()
+	if rt.openai {
+		contentType, body = contentJSON, d.inOpenAIShape(x, p, h)
+	}
+	x.send(d.cfg.WriteTimeout, p.Status, contentType, append(body, '\n'))
 }
 
 // send writes an answer under a deadline of its own. That it was not taken is

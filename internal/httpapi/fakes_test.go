@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -223,6 +224,44 @@ func (noModel) Embed(context.Context, rag.User, rag.Purpose, []string) ([][]floa
 	return nil, rag.Errorf(rag.Unavailable, "there is no model")
 }
 
+// letters is an embedder whose vectors say how often a text has each of the
+// first four letters, and one. hook, when set, runs before, and its error is
+// the answer.
+type letters struct {
+	hook func(ctx context.Context) error
+}
+
+func (*letters) Model() rag.Model  { return rag.Model{Name: "maker/letters-1", Dim: 5} }
+func (*letters) MaxBatch() int     { return 2 }
+func (*letters) Shortens(int) bool { return true }
+
+func (l *letters) Embed(ctx context.Context, _ rag.User, _ rag.Purpose, texts []string) ([][]float32, error) {
+	if l.hook != nil {
+		if err := l.hook(ctx); err != nil {
+			return nil, err
+		}
+	}
+	vectors := make([][]float32, len(texts))
+	for i, t := range texts {
+		vectors[i] = vectorOf(t)
+	}
+	return vectors, ctx.Err()
+}
+
+func vectorOf(text string) []float32 {
+	v := []float32{1}
+	sum := 1.0
+	for _, letter := range []string{"a", "b", "c", "d"} {
+		n := strings.Count(text, letter)
+		v = append(v, float32(n))
+		sum += float64(n * n)
+	}
+	for i := range v {
+		v[i] = float32(float64(v[i]) / math.Sqrt(sum))
+	}
+	return v
+}
+
 type noExtractor struct{}
 
 func (noExtractor) Extract(context.Context, string, []byte, func(rag.Progress)) (rag.Extracted, error) {
@@ -231,8 +270,24 @@ func (noExtractor) Extract(context.Context, string, []byte, func(rag.Progress)) 
 
 func newService(t testing.TB, cfg rag.Config, s rag.Store) *rag.Service {
 	t.Helper()
+	return newServiceWith(t, cfg, s, noModel{})
+}
+
+// newServiceWith has a token for each word; as ids, a is 97 and so on.
+func newServiceWith(t testing.TB, cfg rag.Config, s rag.Store, e rag.Embedder) *rag.Service {
+	t.Helper()
 	cfg.CountTokens = func(s string) int { return len(strings.Fields(s)) }
-	svc, err := rag.New(cfg, s, noModel{}, noExtractor{})
+	cfg.DecodeTokens = func(ids []int) (string, error) {
+		var b strings.Builder
+		for _, id := range ids {
+			if id < ' ' || id > '~' {
+				return "", fmt.Errorf("holds %d, which is no token", id)
+			}
+			b.WriteByte(byte(id))
+		}
+		return b.String(), nil
+	}
+	svc, err := rag.New(cfg, s, e, noExtractor{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,9 +305,14 @@ type house struct {
 
 func newHouse(t *testing.T, cfg Config, service rag.Config) *house {
 	t.Helper()
+	return newHouseWith(t, cfg, service, noModel{})
+}
+
+func newHouseWith(t *testing.T, cfg Config, service rag.Config, e rag.Embedder) *house {
+	t.Helper()
 	h := &house{shelf: &shelf{}, log: &logLines{}, done: make(chan error, 1)}
 	cfg.Log = newLogger(h.log)
-	srv, err := Listen(t.Context(), "127.0.0.1:0", cfg, newService(t, service, h.shelf))
+	srv, err := Listen(t.Context(), "127.0.0.1:0", cfg, newServiceWith(t, service, h.shelf, e))
 	if err != nil {
 		t.Fatal(err)
 	}

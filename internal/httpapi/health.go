@@ -47,8 +47,8 @@ func (d *door) status(ctx context.Context, _ *exchange) (reply, error) {
 	return reply{status: http.StatusOK, body: Status{
 		Activity: d.svc.Status(ctx), Version: d.cfg.Version,
 		Started: d.started.UTC(), UptimeMS: time.Since(d.started).Milliseconds(),
-		Requests: d.requests.look(), Uploads: d.uploads.look(), Streams: d.streams.look(),
-		Draining: d.isDraining(),
+		Requests: d.requests.look(), Bodies: d.bodies.look(), Uploads: d.uploads.look(), Streams: d.streams.look(),
+		Draining: d.isDraining(), Pipeline: d.pipeline(ctx),
 	}}, nil
 }
 

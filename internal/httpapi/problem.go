@@ -11,7 +11,10 @@ import (
 	"weir/internal/rag"
 )
 
-const problemType = "application/problem+json"
+const (
+	problemType = "application/problem+json"
+	contentJSON = "application/json"
+)
 
 // statusOf is the one table from code to status. docs/API.md shows it.
 func statusOf(code rag.Code) (status int, title string) {
@@ -85,7 +88,7 @@ func problemOf(ctx context.Context, err error, operation string) (p Problem, hea
 	e := callerError(ctx, err, operation)
 	status, title := statusOf(e.Code)
 	p = Problem{
-		Type: "about:blank", Title: title, Status: status, Detail: e.Msg, Code: e.Code, Field: e.Field,
+		Type: "about:blank", Title: title, Status: status, Detail: e.Msg, Code: e.Code, Field: e.Field, Phase: e.Phase,
 		OperationID: operation,
 	}
 	if e.Code == rag.Overloaded && e.RetryAfter <= 0 {
@@ -105,10 +108,8 @@ func problemOf(ctx context.Context, err error, operation string) (p Problem, hea
 // callerError is err as its caller may see it: the words of an error that is
 // not a rag.Error are for the log only.
 func callerError(ctx context.Context, err error, operation string) rag.Error {
+	err = stopped(ctx, err)
 	code := rag.CodeOf(err)
-	if code == rag.Canceled && errors.Is(context.Cause(ctx), errStopped) {
-		return rag.Error{Code: rag.Unavailable, Msg: "the server is stopping", RetryAfter: time.Second}
-	}
 	var e *rag.Error
 	if errors.As(err, &e) {
 		return *e

@@ -14,10 +14,7 @@ import (
 	"weir/internal/rag"
 )
 
-const (
-	contentJSON = "application/json"
-	smallFile   = 1000 // MaxFileBytes in these tests
-)
+const smallFile = 1000 // MaxFileBytes in these tests
 
 // formOf is a multipart body with parts of name, filename, content.
 func formOf(t testing.TB, parts ...[3]string) (contentType, body string) {

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"time"
 	"unicode/utf8"
 
 	"weir/internal/rag"
@@ -61,15 +62,30 @@ func (d *door) receive(ctx context.Context, x *exchange) (n rag.NewDocument, lea
 	default:
 		return n, nil, unsupported(x.r.Header, "multipart/form-data with a file, or application/json")
 	}
-	leave, err = d.uploads.enter(ctx, d.cfg.Timeout/2)
+	leave, err = d.enterUploads(ctx, x.user)
 	if err != nil {
 		return n, nil, err
 	}
-	x.bound(d.cfg.UploadTimeout)
+	x.keepUp(d.cfg)
 	if n, err = read(x); err != nil {
 		leave()
 	}
 	return n, leave, err
+}
+
+// enterUploads takes a place among the user's uploads, then among all.
+func (d *door) enterUploads(ctx context.Context, user rag.User) (leave func(), err error) {
+	began, patience := time.Now(), d.cfg.Timeout/2
+	leaveOwn, err := d.shares.enter(ctx, user, patience)
+	if err != nil {
+		return nil, err
+	}
+	leaveAll, err := d.uploads.enter(ctx, patience-time.Since(began))
+	if err != nil {
+		leaveOwn()
+		return nil, err
+	}
+	return func() { leaveAll(); leaveOwn() }, nil
 }
 
 // readText reads {"filename", "text"}.

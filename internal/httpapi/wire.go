@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"time"
 
 	"weir/internal/rag"
@@ -18,10 +19,14 @@ type Status struct {
 	Version  string    `json:"version"`
 	Started  time.Time `json:"started_at"`
 	UptimeMS int64     `json:"uptime_ms"`
-	Requests Lane      `json:"requests"` // under way at the door, health and status apart
-	Uploads  Lane      `json:"uploads"`  // being received
-	Streams  Lane      `json:"streams"`  // open: events and wait=true
-	Draining bool      `json:"draining"` // the server is about to stop
+	Requests Lane      `json:"requests"`   // under way at the door, health and status apart
+	Bodies   Lane      `json:"body_bytes"` // of memory that JSON bodies and vectors in answers hold
+	Uploads  Lane      `json:"uploads"`    // being received
+	Streams  Lane      `json:"streams"`    // open: events and wait=true
+	Draining bool      `json:"draining"`   // the server is about to stop
+	// Pipeline is what the embedder is doing, in its own words; nil: it does
+	// not say.
+	Pipeline json.RawMessage `json:"pipeline,omitempty"`
 }
 
 // Lane is how many there are of something, and the most there may be.
@@ -44,6 +49,7 @@ type Problem struct {
 	Detail       string        `json:"detail"`
 	Code         rag.Code      `json:"code"`
 	Field        string        `json:"field,omitempty"`
+	Phase        string        `json:"phase,omitempty"`
 	RetryAfterMS int64         `json:"retry_after_ms,omitempty"`
 	OperationID  string        `json:"operation_id"`
 	Document     *rag.Document `json:"document,omitempty"` // of an upload with wait=true that failed
@@ -52,7 +58,7 @@ type Problem struct {
 // err is the Problem as an error, for a Client's caller.
 func (p Problem) err() error {
 	return &rag.Error{
-		Code: p.Code, Msg: p.Detail, Field: p.Field,
+		Code: p.Code, Msg: p.Detail, Field: p.Field, Phase: p.Phase,
 		RetryAfter: time.Duration(p.RetryAfterMS) * time.Millisecond,
 	}
 }
@@ -69,6 +75,7 @@ const heartbeat = 15 * time.Second
 
 const (
 	userHeader      = "X-User-ID"
+	timeoutHeader   = "X-Weir-Timeout-Ms"
 	operationHeader = "X-Operation-Id"
 	defaultUser     = rag.User("default")
 )

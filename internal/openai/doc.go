@@ -1,8 +1,9 @@
 // Package openai holds the wire types of the OpenAI embeddings shape: the
 // request, the response in its float and base64 forms, and the error, each
 // with a decoder that is strict about what it uses and bounded in what it
-// keeps. It does no input or output of its own. Package embed speaks the
-// shape outwards, to a provider; a door may speak it inwards, to callers.
+// keeps, and the list of models. It does no input or output of its own. Package
+// embed speaks the shape outwards, to a provider; the HTTP door speaks it
+// inwards, to callers.
 //
 // # Goals
 //
@@ -19,5 +20,6 @@
 // encoding/json can do none of the three for a response (it grows slices as
 // far as the input goes, stops at the first bad value, and looks at each byte
 // four to six times), so the response has a small walker of its own, scan.go.
-// Requests and errors, which are small, go through encoding/json.
+// Requests go through it too, as their input has four forms that one pass
+// tells apart. Errors, which are small, go through encoding/json.
 package openai

@@ -6,24 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
+	"unicode/utf8"
 )
 
-// EmbeddingsRequest asks for the vectors of Input.
+// EmbeddingsRequest asks for the vectors of Input, or of Tokens.
 type EmbeddingsRequest struct {
-	Model      string
+	Model      string // "": not said
 	Input      []string
+	Tokens     [][]int  // instead of Input: the ids of a tokenizer that both sides know, a list for each text
 	Encoding   Encoding // "": not said, which means Float
 	Dimensions int      // 0: not said, which means the model's own
 	User       string   // whom the caller names; may be ""
-}
-
-// requestWire is the form on the wire. Input may be one string or a list.
-type requestWire struct {
-	Model      string          `json:"model"`
-	Input      json.RawMessage `json:"input"`
-	Encoding   *Encoding       `json:"encoding_format"`
-	Dimensions *int            `json:"dimensions"`
-	User       *string         `json:"user"`
 }
 
 // Encode writes the request; what is not said is left out.
@@ -31,13 +26,17 @@ func (r EmbeddingsRequest) Encode() ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // \u003c is six bytes, and no browser reads this
+	var input any = r.Input
+	if r.Tokens != nil {
+		input = r.Tokens
+	}
 	err := enc.Encode(struct {
-		Model      string   `json:"model"`
-		Input      []string `json:"input"`
+		Model      string   `json:"model,omitempty"`
+		Input      any      `json:"input"`
 		Encoding   Encoding `json:"encoding_format,omitempty"`
 		Dimensions int      `json:"dimensions,omitempty"`
 		User       string   `json:"user,omitempty"`
-	}(r))
+	}{r.Model, input, r.Encoding, r.Dimensions, r.User})
 	if err != nil {
 		return nil, fmt.Errorf("write the request: %w", err)
 	}
@@ -46,73 +45,114 @@ func (r EmbeddingsRequest) Encode() ([]byte, error) {
 
 // DecodeEmbeddingsRequest reads a request of at most limit.Items inputs; the
 // caller bounds len(body). Members that it does not know are passed over, as
-// clients send many. Its errors are [*Error] values with Param set.
+// clients send many; one that it knows must not stand twice. Its errors are
+// [*Error] values, with Param set to the member at fault.
 func DecodeEmbeddingsRequest(body []byte, limit Limits) (EmbeddingsRequest, error) {
-	var w requestWire
-	if err := json.Unmarshal(body, &w); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return EmbeddingsRequest{}, refuse(wrong.Field, "it is of the wrong type: %s", wrong.Value)
+	var r EmbeddingsRequest
+	if !utf8.Valid(body) {
+		return r, refuse("", "the body is not JSON: it is not UTF-8")
+	}
+	s := &scanner{b: body}
+	if c := s.next(); c != '{' && s.i < len(body) {
+		return r, refuse("", "the body must be a JSON object")
+	}
+	var seen []string
+	err := s.object(func(key string) error {
+		switch {
+		case !slices.Contains([]string{"model", "input", "encoding_format", "dimensions", "user"}, key):
+			_, err := s.skip()
+			return err
+		case slices.Contains(seen, key):
+			return refuse(key, "it stands twice")
 		}
+		seen = append(seen, key)
+		return s.member(key, &r, limit)
+	})
+	if err == nil {
+		err = s.end()
+	}
+	var refusal *Error
+	switch {
+	case errors.As(err, &refusal):
+		return EmbeddingsRequest{}, refusal
+	case err != nil:
 		return EmbeddingsRequest{}, refuse("", "the body is not JSON: %v", err)
+	case r.Input == nil && r.Tokens == nil:
+		return EmbeddingsRequest{}, refuse("input", "it is missing")
+	default:
+		return r, nil
 	}
-	r := EmbeddingsRequest{Model: w.Model}
-	if w.Encoding != nil {
-		r.Encoding = *w.Encoding
-		if r.Encoding != Float && r.Encoding != Base64 {
-			return EmbeddingsRequest{}, refuse("encoding_format", "it must be float or base64")
-		}
-	}
-	if w.Dimensions != nil {
-		r.Dimensions = *w.Dimensions
-		if r.Dimensions < 1 || r.Dimensions > limit.Values {
-			return EmbeddingsRequest{}, refuse("dimensions", "it must be from 1 to %d", limit.Values)
-		}
-	}
-	if w.User != nil {
-		r.User = *w.User
-	}
-	var err error
-	r.Input, err = decodeInput(w.Input, limit.Items)
-	return r, err
 }
 
-func decodeInput(raw []byte, limit int) ([]string, error) {
-	s := &scanner{b: raw}
-	var texts []string
-	var refusal error
-	one := func(n int) error {
-		if n == limit {
-			refusal = refuse("input", "it may hold at most %d texts", limit)
-			return refusal
-		}
-		if s.next() != '"' {
-			refusal = refuse("input", "it must be a string or a list of strings; lists of token numbers are not read")
-			return refusal
-		}
-		t, err := s.text()
-		texts = append(texts, t)
+// member passes the value of a member that is known.
+func (s *scanner) member(key string, r *EmbeddingsRequest, limit Limits) error {
+	switch key {
+	case "model":
+		return s.optional(key, &r.Model)
+	case "input":
+		return s.input(r, limit)
+	case "encoding_format":
+		return s.encoding(&r.Encoding)
+	case "dimensions":
+		return s.dimensions(&r.Dimensions, limit.Values)
+	default:
+		return s.optional(key, &r.User)
+	}
+}
+
+// optional passes a string, or null.
+func (s *scanner) optional(key string, to *string) error {
+	if s.word("null") {
+		return nil
+	}
+	if s.next() != '"' {
+		return refuse(key, "it must be a string")
+	}
+	v, err := s.text()
+	*to = v
+	return err
+}
+
+func (s *scanner) encoding(to *Encoding) error {
+	var v string
+	if s.word("null") {
+		return nil
+	}
+	if err := s.optional("encoding_format", &v); err != nil {
 		return err
 	}
-	var err error
-	switch s.next() {
-	case 0, 'n':
-		return nil, refuse("input", "it is missing")
-	case '[':
-		err = s.array(one)
-	default:
-		err = one(0)
+	*to = Encoding(v)
+	if *to != Float && *to != Base64 {
+		return refuse("encoding_format", "it must be float or base64")
 	}
+	return nil
+}
+
+func (s *scanner) dimensions(to *int, most int) error {
+	if s.word("null") {
+		return nil
+	}
+	n, ok, err := s.whole()
 	switch {
-	case refusal != nil:
-		return nil, refusal
 	case err != nil:
-		return nil, refuse("input", "%v", err)
-	case len(texts) == 0:
-		return nil, refuse("input", "it is empty")
-	default:
-		return texts, nil
+		return err
+	case !ok:
+		return refuse("dimensions", "it must be a whole number")
+	case n < 1 || n > most:
+		return refuse("dimensions", "it must be from 1 to %d", most)
 	}
+	*to = n
+	return nil
+}
+
+// whole passes any value; ok if it is a whole number that an int32 holds.
+func (s *scanner) whole() (n int, ok bool, err error) {
+	raw, err := s.skip()
+	if err != nil {
+		return 0, false, err
+	}
+	v, err := strconv.ParseInt(string(raw), 10, 32)
+	return int(v), err == nil, nil
 }
 
 func refuse(param, format string, args ...any) *Error {

@@ -32,6 +32,7 @@ type Usage struct {
 type Limits struct {
 	Items  int // most inputs, or vectors
 	Values int // most values of one vector
+	Tokens int // most tokens of all inputs together; 0: lists of tokens are refused
 }
 
 // ErrTooMany is returned for more items than Limits.Items.
@@ -181,7 +182,8 @@ func (r Embeddings) Encode(as Encoding) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the model: %w", err)
 	}
-	b := append([]byte(nil), `{"object":"list","data":[`...)
+	b := make([]byte, 0, r.length(as))
+	b = append(b, `{"object":"list","data":[`...)
 	for i, e := range r.Data {
 		for _, f := range e.Vector {
 			if d := float64(f); math.IsNaN(d) || math.IsInf(d, 0) {
@@ -204,4 +206,17 @@ func (r Embeddings) Encode(as Encoding) ([]byte, error) {
 	b = append(b, `,"total_tokens":`...)
 	b = strconv.AppendInt(b, int64(r.Usage.TotalTokens), 10)
 	return append(b, `}}`...), nil
+}
+
+// length is how long the written answer is going to be, or a little less.
+func (r Embeddings) length(as Encoding) int {
+	perValue := 14 // -0.0012345678, and a comma
+	if as == Base64 {
+		perValue = 6
+	}
+	n := 128 + len(r.Model)
+	for _, e := range r.Data {
+		n += 64 + len(e.Vector)*perValue
+	}
+	return n
 }

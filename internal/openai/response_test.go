@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -290,6 +291,26 @@ func TestBoundedMemory(t *testing.T) {
 			}).AllocedBytesPerOp()
 			if allocs > 64<<10 {
 				t.Errorf("%d bytes for an answer that is of no use", allocs)
+			}
+		})
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	v := make([]float32, 1536)
+	for i := range v {
+		v[i] = float32(i%97-48) / 1913
+	}
+	answer := Embeddings{Data: make([]Embedding, 256)}
+	for i := range answer.Data {
+		answer.Data[i] = Embedding{Index: i, Vector: v}
+	}
+	for _, as := range []Encoding{Float, Base64} {
+		b.Run(fmt.Sprintf("256 vectors of 1536 as %s", as), func(b *testing.B) {
+			for b.Loop() {
+				if _, err := answer.Encode(as); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

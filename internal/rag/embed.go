@@ -164,7 +164,9 @@ func (s *Service) vectors(ctx context.Context, user User, embedder Embedder, r E
 	if len(texts) > manyTexts {
 		purpose = ForIngest
 	}
-	vs, err := embedder.Embed(ctx, user, purpose, texts)
+	early, cancel := ahead(ctx)
+	defer cancel()
+	vs, err := embedder.Embed(early, user, purpose, texts)
 	if err != nil {
 		return EmbedResponse{}, err
 	}

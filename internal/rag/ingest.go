@@ -20,14 +20,15 @@ const (
 
 var errDocumentTime = errors.New("the document's time limit has passed")
 
-// Run works on queued documents, IngestWorkers at a time, until ctx ends; it
-// returns when every worker has given its document back. It shares no slot
-// with retrieval.
+// Run works on queued documents, IngestWorkers at a time, and on what
+// StartReembed asks for, until ctx ends; it returns when every worker has given
+// its document back. It shares no slot with retrieval.
 func (s *Service) Run(ctx context.Context) {
 	var workers sync.WaitGroup
 	for range s.cfg.IngestWorkers {
 		workers.Go(func() { s.worker(ctx) })
 	}
+	workers.Go(func() { s.mover(ctx) })
 	workers.Wait()
 }
 

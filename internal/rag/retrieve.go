@@ -136,6 +136,8 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 		defer cancel()
 	}
 	vectors, err := stage(ctx, t.place, func() ([][]float32, error) {
+		ctx, cancel := ahead(ctx)
+		defer cancel()
 		return t.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
 	})
 	if err != nil {
@@ -145,6 +147,18 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 		return nil, Errorf(Internal, "the embedder answered %d vectors for one text", len(vectors))
 	}
 	return vectors[0], nil
+}
+
+// ahead ends a little before ctx, so that the embedder itself can say what it
+// waited for; whoever waits for it until ctx ends would know only that it took
+// too long.
+func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	lead := min(time.Until(deadline)/20, 50*time.Millisecond)
+	return context.WithDeadlineCause(ctx, deadline.Add(-lead), errEmbedBudget)
 }
 
 var errEmbedBudget = errors.New("the embedding stage used up its part of the deadline")

@@ -27,8 +27,11 @@ type Config struct {
 	// DecodeTokens is the text of cl100k_base token ids; its errors are for the
 	// caller. Defaults to none: lists of tokens are refused.
 	DecodeTokens func([]int) (string, error)
-	Observer     Observer     // Defaults to none
-	Log          *slog.Logger // Defaults to none
+	// Next is what StartReembed moves the documents to. Defaults to the embedder
+	// in use, which gives vectors to the documents that have none.
+	Next     Embedder
+	Observer Observer     // Defaults to none
+	Log      *slog.Logger // Defaults to none
 }
 
 // WithDefaults returns c with its zeros filled in.
@@ -79,6 +82,7 @@ type Service struct {
 	wake      chan struct{} // a document was queued in this process
 
 	reembedding sync.Mutex // held by the one Reembed
+	moves       moves
 }
 
 // New makes a Service. Run must be running for uploads to be worked on.
@@ -91,6 +95,7 @@ func New(cfg Config, store Store, embedder Embedder, x Extractor) (*Service, err
 		cfg: cfg, store: store, current: current{in: embedder}, extract: x,
 		admission: newAdmission(cfg),
 		wake:      make(chan struct{}, 1),
+		moves:     moves{wanted: make(chan struct{}, 1)},
 	}, nil
 }
 

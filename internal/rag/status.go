@@ -20,7 +20,8 @@ type Activity struct {
 	Overruns     int64   `json:"deadline_overruns"` // calls, since the start; must stay 0
 	Queued       int     `json:"documents_queued"`
 	Working      int     `json:"documents_in_work"`
-	Model        *Model  `json:"embedder"` // null: lexical retrieval only
+	Model        *Model  `json:"embedder"`       // null: lexical retrieval only
+	Move         *Move   `json:"move,omitempty"` // the latest move of all documents to another model; absent when there was none since the start
 	StoreError   string  `json:"store_error,omitempty"`
 	DefaultMode  Mode    `json:"default_mode"`
 	TimeoutMS    int64   `json:"timeout_ms"`
@@ -45,6 +46,7 @@ func (s *Service) Status(ctx context.Context) Activity {
 		Bytes: l.Bytes, MaxBytes: l.MaxBytes, WaitMS: ms(l.PredictedWait), Refused: l.Refused, Overruns: l.Overruns, DefaultMode: s.defaultMode(),
 		TimeoutMS: s.cfg.Timeout.Milliseconds(), MaxFileBytes: s.cfg.MaxFileBytes,
 	}
+	st.Move = s.moves.look()
 	if m := s.embedder().Model(); m != (Model{}) {
 		st.Model = &m
 	}

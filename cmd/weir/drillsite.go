@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"weir/internal/chaos"
+	"weir/internal/drill"
+	"weir/internal/embed"
+	"weir/internal/extract"
+	"weir/internal/httpapi"
+	"weir/internal/rag"
+	"weir/internal/sqlite"
+)
+
+// site is where the Weirs of a drill are: each fault has one, with a data
+// folder that begins as a copy of the same.
+type site struct {
+	dir   string
+	cache string
+	flags drillFlags
+	opens atomic.Int64
+}
+
+// newSite indexes the drill's documents once, with a provider that is well.
+func newSite(ctx context.Context, dir, cache string, f drillFlags, dim int) (_ *site, err error) {
+	s := &site{dir: dir, cache: cache, flags: f}
+	p, err := chaos.Start(ctx, chaos.Config{Dim: dim, Model: drill.Model})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	first, err := s.engine(ctx, s.original(), drill.Place{URL: p.URL(), Model: drill.Model, Dim: dim})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, first.close(ctx)) }()
+	for _, d := range drillDocuments() {
+		doc, _, err := first.Upload(ctx, d.user, rag.NewDocument{Filename: d.filename, Content: []byte(d.text)})
+		if err != nil {
+			return nil, err
+		}
+		if doc, err = first.Wait(ctx, d.user, doc.ID); err != nil {
+			return nil, err
+		}
+		if doc.Status != rag.Ready || doc.Chunks != 1 {
+			return nil, fmt.Errorf("the drill's own document %s became %s, of %d passages", d.filename, doc.Status, doc.Chunks)
+		}
+	}
+	return s, nil
+}
+
+func (s *site) original() string { return filepath.Join(s.dir, "original") }
+
+// rooms are those of Weir, joined as openEngine joins them, but that no
+// setting leads to the provider of a drill.
+type rooms struct {
+	*rag.Service
+	pipeline  *embed.Pipeline
+	extractor *extract.Extractor
+	store     *sqlite.Store
+
+	stopWork context.CancelFunc
+	worked   chan struct{}
+}
+
+// engine opens the rooms with the provider of at, and begins the work on
+// documents.
+func (s *site) engine(ctx context.Context, dir string, at drill.Place) (_ *rooms, err error) {
+	r := &rooms{worked: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close(ctx))
+		}
+	}()
+	if r.pipeline, err = embed.New(embed.Config{ //nolint:contextcheck // it lives until its Close, not as long as this ctx
+		BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, RootCAs: at.Roots, Resolver: at.Resolver,
+	}); err != nil {
+		return nil, err
+	}
+	if r.extractor, err = extract.New(extract.Config{CacheDir: s.cache}); err != nil {
+		return nil, err
+	}
+	if r.store, err = sqlite.Open(ctx, sqlite.Config{Dir: dir}); err != nil {
+		return nil, err
+	}
+	if r.Service, err = rag.New(rag.Config{CountTokens: r.extractor.CountTokens, Timeout: s.timeout()}, r.store, r.pipeline, r.extractor); err != nil {
+		return nil, err
+	}
+	var working context.Context
+	working, r.stopWork = context.WithCancel(ctx)
+	go func() {
+		defer close(r.worked)
+		r.Run(working)
+	}()
+	return r, nil
+}
+
+// close puts down what is open, whether ctx has ended or not.
+func (r *rooms) close(ctx context.Context) error {
+	var errs []error
+	if r.stopWork != nil {
+		r.stopWork()
+		<-r.worked
+	}
+	if r.store != nil {
+		errs = append(errs, r.store.Close())
+	}
+	if r.extractor != nil {
+		errs = append(errs, r.extractor.Close())
+	}
+	if r.pipeline != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+		defer cancel()
+		errs = append(errs, r.pipeline.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// timeout is the server's. A call brings its own deadline.
+func (s *site) timeout() time.Duration {
+	return max(rag.Config{}.WithDefaults().Timeout, s.flags.deadline)
+}
+
+// open starts a Weir for one fault.
+func (s *site) open(ctx context.Context, at drill.Place) (_ drill.Target, err error) {
+	w := &drilled{ended: make(chan error, 1), flags: s.flags}
+	dir := filepath.Join(s.dir, fmt.Sprint(s.opens.Add(1)))
+	if err := os.CopyFS(dir, os.DirFS(s.original())); err != nil {
+		return nil, err
+	}
+	if w.rooms, err = s.engine(ctx, dir, at); err != nil {
+		return nil, err
+	}
+	server, err := httpapi.Listen(ctx, "127.0.0.1:0", httpapi.Config{
+		Version: thisBuild().Version, Timeout: s.timeout(), DrainTimeout: time.Second,
+	}, w.Service)
+	if err != nil {
+		return nil, errors.Join(err, w.close(ctx))
+	}
+	w.url = server.URL()
+	serving, stop := context.WithCancel(ctx)
+	w.stop = stop
+	go func() { w.ended <- server.Serve(serving) }()
+	w.client = &http.Client{Transport: &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: time.Second}).DialContext,
+		MaxIdleConnsPerHost: s.flags.callers, MaxIdleConns: s.flags.callers,
+	}}
+	return w, nil
+}
+
+// drilled is one Weir, with its callers' connections to it.
+type drilled struct {
+	*rooms
+	url    string
+	flags  drillFlags
+	client *http.Client
+	stop   context.CancelFunc // ends the server
+	ended  chan error         // of the server
+}
+
+var (
+	_ drill.Target = (*drilled)(nil)
+	_ drill.Asker  = (*drilled)(nil)
+)
+
+// Requests counts the attempts that the pipeline made.
+func (w *drilled) Requests() int64 {
+	return w.pipeline.Stats().Attempts
+}
+
+// Close ends it as serve does: the server first, then what it stands on.
+func (w *drilled) Close(ctx context.Context) error {
+	// First: a server waits for a while for connections that were never used.
+	w.client.CloseIdleConnections()
+	w.stop()
+	var err error
+	select {
+	case err = <-w.ended:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	return errors.Join(err, w.close(ctx))
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"weir/internal/httpapi"
+	"weir/internal/rag"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) reembedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reembed",
+		Short: "Move all documents to the embedding model of the settings",
+		Long: `Makes vectors of the embedding model that the settings name for all documents, of
+all users, beside those in use. Questions are answered from the old ones until the
+last is made; then all documents change over in one step. What was made is kept
+when this is broken off, and it goes on there the next time.
+
+Run it after a change of WEIR_EMBEDDER, WEIR_EMBEDDING_MODEL or
+WEIR_EMBEDDING_DIMENSIONS, or to give vectors to documents that were indexed
+without an embedder. When a server holds the data folder, the server does it, with
+its own settings: restart it with the new ones first, it goes on answering with the
+old model.`,
+		Example: `  WEIR_EMBEDDING_MODEL=text-embedding-3-large weir reembed`,
+		Args:    exactly(0, ""),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.reembed(cmd) },
+	}
+}
+
+func (a *app) reembed(cmd *cobra.Command) (err error) {
+	ctx := cmd.Context()
+	c, err := a.loadConfig(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	h, note, err := holdOrServer(ctx, c.Data, "reembed", holdPatience)
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		return a.reembedThrough(cmd, c, note)
+	}
+	defer func() { err = errors.Join(err, h.release()) }()
+	if c.Embedder == "none" {
+		return usagef("there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
+	}
+	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), nil, a.logger(c.quieter()))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close(ctx)) }()
+	from, to := e.Model(), e.next.Model()
+	return a.tellMove(ctx, from, to, func(report func(rag.Progress)) error { return e.Reembed(ctx, e.next, report) })
+}
+
+// tellMove runs a move and prints how far it is, a line for each tenth.
+func (a *app) tellMove(ctx context.Context, from, to rag.Model, move func(report func(rag.Progress)) error) error {
+	tenth := -1
+	var last rag.Progress
+	err := move(func(p rag.Progress) {
+		last = p
+		if p.Total > 0 && p.Done*10/p.Total > tenth {
+			tenth = p.Done * 10 / p.Total
+			fmt.Fprintf(a.stderr, "%d of %d passages have a vector of %s\n", p.Done, p.Total, to.Name)
+		}
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			fmt.Fprintln(a.stderr, "What was made is kept; run the command again to go on.")
+		}
+		return err
+	}
+	if from == to || from == (rag.Model{}) {
+		fmt.Fprintf(a.stdout, "All %d passages have vectors of %s.\n", last.Total, to.Name)
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "Moved from %s to %s: %d passages.\n", from.Name, to.Name, last.Total)
+	return nil
+}
+
+// reembedThrough has the server that holds the data folder do it.
+func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote) error {
+	ctx := cmd.Context()
+	client, err := httpapi.NewClient(httpapi.ClientConfig{BaseURL: "http://" + note.Address, Timeout: clientGrace})
+	if err != nil {
+		return err
+	}
+	m, err := client.StartReembed(ctx)
+	if err != nil {
+		return err
+	}
+	if named := (rag.Model{Name: c.EmbeddingModel, Dim: c.Dimensions}); c.given("WEIR_EMBEDDING_MODEL") && named.Name != m.To.Name {
+		fmt.Fprintf(a.stderr, "weir: the server at %s moves the documents to %s, the model of its own settings, not to %s\n", note.Address, m.To.Name, named.Name)
+	}
+	return a.tellMove(ctx, m.From, m.To, func(report func(rag.Progress)) error {
+		poll := time.NewTicker(movePoll)
+		defer poll.Stop()
+		for {
+			st, err := client.Status(ctx)
+			if err != nil {
+				return err
+			}
+			if st.Move == nil {
+				return fmt.Errorf("the server at %s was restarted; run the command again to go on", note.Address)
+			}
+			report(st.Move.Progress)
+			switch {
+			case st.Move.Running:
+			case st.Move.Error != nil:
+				return &rag.Error{Code: st.Move.Error.Code, Msg: st.Move.Error.Message}
+			default:
+				return nil
+			}
+			select {
+			case <-poll.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+}
+
+// movePoll is how often the server is asked how far it is.
+const movePoll = 500 * time.Millisecond

@@ -1,0 +1,77 @@
+package drill
+
+import (
+	"fmt"
+	"time"
+)
+
+// Limits are what a row is held to, beside that nothing is late, hung, wrong,
+// another user's, unclear, degraded without a word, or left. A zero means the
+// default.
+type Limits struct {
+	PerCall   float64       // requests to the provider per call in a total outage. Defaults to 1.2
+	Recovered time.Duration // from the fault's end until callers are answered again. Defaults to 5 s
+}
+
+// WithDefaults returns l with its zeros filled.
+func (l Limits) WithDefaults() Limits {
+	l.PerCall = or(l.PerCall, 1.2)
+	l.Recovered = or(l.Recovered, 5*time.Second)
+	return l
+}
+
+// Complaints says in words where the row is over the limits. None: it passes.
+func (r Row) Complaints(l Limits) []string {
+	l = l.WithDefaults()
+	if r.Skipped != "" {
+		return nil
+	}
+	if r.Broken != "" {
+		return []string{r.Broken}
+	}
+	var out []string
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{r.Hung, "did not return"},
+		{r.Late, fmt.Sprintf("returned late, by up to %.0f ms (the machine woke the drill itself up to %.0f ms late)", r.WorstLate, r.OwnLag)},
+		{r.Wrong, "got a wrong answer"},
+		{r.Foreign, "got what is another user's"},
+		{r.Undeclared, "got a degraded answer that does not say so"},
+		{r.Unclear, "got an error without a code"},
+	} {
+		if c.n > 0 {
+			out = append(out, fmt.Sprintf("%d of %d calls %s", c.n, r.AllCalls, c.what))
+		}
+	}
+	if r.Calls == 0 {
+		out = append(out, "nobody asked anything while the fault lasted")
+	}
+	if r.Outage && r.PerCall > l.PerCall {
+		out = append(out, fmt.Sprintf("%.2f requests per call in an outage", r.PerCall))
+	}
+	switch {
+	case !r.Recovered:
+		out = append(out, "callers were not answered again after the fault's end")
+	case r.RecoveredMS > ms(l.Recovered):
+		out = append(out, fmt.Sprintf("callers were answered again only after %.1f s", r.RecoveredMS/1000))
+	}
+	if r.LeftGoroutines > 0 {
+		out = append(out, fmt.Sprintf("%d goroutines were left", r.LeftGoroutines))
+	}
+	if r.LeftConnections > 0 {
+		out = append(out, fmt.Sprintf("%d connections were left", r.LeftConnections))
+	}
+	return out
+}
+
+// Remark says where a row that passes is worse than the fault excuses; "": it
+// is not.
+func (r Row) Remark() string {
+	const share = 0.01
+	if float64(r.Unexpected) <= share*float64(r.Calls) {
+		return ""
+	}
+	return fmt.Sprintf("%s of the calls were degraded or refused, and said so, where the fault alone does not excuse it", percent(r.Unexpected, r.Calls))
+}

@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"weir/internal/openai"
+	"weir/internal/rag"
+)
+
+// maxEmbeddings is the longest body of POST /v1/embeddings. The most tokens
+// that one call may have are 2 MiB as numbers, and less than that as English;
+// escaped, some scripts take six bytes for what is one token.
+const maxEmbeddings = 8 << 20
+
+// embeddings is POST /v1/embeddings, in OpenAI's shape.
+func (d *door) embeddings(ctx context.Context, x *exchange) (reply, error) {
+	var err error
+	if x.timeout, err = timeoutOf(x.r.Header); err != nil {
+		return reply{}, err
+	}
+	if !isJSON(x.r.Header) {
+		return reply{}, unsupported(x.r.Header, contentJSON)
+	}
+	body, err := x.readAll(maxEmbeddings)
+	if err != nil {
+		return reply{}, err
+	}
+	model := d.svc.Model()
+	if model == (rag.Model{}) {
+		return reply{}, rag.Errorf(rag.Unavailable, "this server has no embedder (WEIR_EMBEDDER=none), so it has no vectors to give")
+	}
+	r, err := decodeEmbeddings(body, model)
+	if err != nil {
+		return reply{}, err
+	}
+	if err := d.hold(x, answerBytes(r, model)); err != nil {
+		return reply{}, err
+	}
+	resp, err := d.svc.Embed(ctx, x.user, rag.EmbedRequest{Texts: r.Input, Tokens: r.Tokens, Dimensions: r.Dimensions, Timeout: x.timeout})
+	if err != nil {
+		return reply{}, err
+	}
+	answer := openai.Embeddings{
+		Model: model.Name, Data: make([]openai.Embedding, len(resp.Vectors)),
+		Usage: openai.Usage{PromptTokens: resp.Tokens, TotalTokens: resp.Tokens},
+	}
+	for i, v := range resp.Vectors {
+		answer.Data[i] = openai.Embedding{Index: i, Vector: v}
+	}
+	raw, err := answer.Encode(orDefault(r.Encoding, openai.Float))
+	return reply{status: http.StatusOK, raw: raw}, err
+}
+
+// answerBytes is about what the answer to r takes: its vectors, and those
+// written as numbers.
+func answerBytes(r openai.EmbeddingsRequest, m rag.Model) int64 {
+	const perValue = 4 + 14
+	return int64(len(r.Input)+len(r.Tokens)) * int64(m.Dim) * perValue
+}
+
+// decodeEmbeddings also sees to it that the model asked for is the one there
+// is: vectors of another would look as well as the right ones.
+func decodeEmbeddings(body []byte, m rag.Model) (openai.EmbeddingsRequest, error) {
+	r, err := openai.DecodeEmbeddingsRequest(body, openai.Limits{Items: rag.MaxEmbedTexts, Values: m.Dim, Tokens: rag.MaxEmbedTokens})
+	var refusal *openai.Error
+	switch {
+	case errors.As(err, &refusal):
+		return r, &rag.Error{Code: rag.Invalid, Field: refusal.Param, Msg: refusal.Message}
+	case err != nil:
+		return r, err
+	case r.Model != "" && r.Model != m.Name:
+		return r, unknownModel(r.Model, m)
+	default:
+		return r, nil
+	}
+}
+
+func unknownModel(asked string, m rag.Model) error {
+	e := &rag.Error{Code: rag.NotFound, Field: "model", Msg: "the model " + shorten(asked) + " is not served here"}
+	if m == (rag.Model{}) {
+		e.Msg += "; this server has no embedder (WEIR_EMBEDDER=none)"
+	} else {
+		e.Msg += "; this server has " + m.Name
+	}
+	return e
+}
+
+// models is GET /v1/models.
+func (d *door) models(context.Context, *exchange) (reply, error) {
+	list := openai.ModelList{Object: "list", Data: []openai.Model{}}
+	if m := d.svc.Model(); m != (rag.Model{}) {
+		list.Data = append(list.Data, d.modelCard(m))
+	}
+	return reply{status: http.StatusOK, body: list}, nil
+}
+
+// model is GET /v1/models/{id...}; an id may have slashes in it.
+func (d *door) model(_ context.Context, x *exchange) (reply, error) {
+	m := d.svc.Model()
+	if id := x.r.PathValue("id"); m == (rag.Model{}) || id != m.Name {
+		return reply{}, unknownModel(id, m)
+	}
+	return reply{status: http.StatusOK, body: d.modelCard(m)}, nil
+}
+
+// modelCard has the start of the server for when the model was made, which
+// nobody knows and clients want a number for.
+func (d *door) modelCard(m rag.Model) openai.Model {
+	return openai.Model{ID: m.Name, Object: "model", Created: d.started.Unix(), OwnedBy: "weir", Dimensions: m.Dim}
+}

@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// Observer is told of each request that has ended. It never blocks.
+type Observer interface {
+	// RequestEnded has the pattern of the route, never the path; status 499 is
+	// a caller who left.
+	RequestEnded(method, route string, status int, took time.Duration)
+}
+
+// metrics is GET /metrics, by a handler that is given.
+func (d *door) metrics(_ context.Context, x *exchange) (reply, error) {
+	x.w.Header().Set(operationHeader, x.operation)
+	_ = x.control.SetWriteDeadline(time.Now().Add(d.cfg.WriteTimeout)) // fails where there is no connection
+	d.cfg.Metrics.ServeHTTP(&witness{ResponseWriter: x.w, x: x}, x.r)
+	if x.status == 0 { // as net/http has it
+		x.send(d.cfg.WriteTimeout, http.StatusOK, "", nil)
+	}
+	return reply{}, nil
+}
+
+// witness notes the status that another's handler answers with.
+type witness struct {
+	http.ResponseWriter
+	x *exchange
+}
+
+func (w *witness) WriteHeader(status int) {
+	if w.x.status == 0 && status >= 200 {
+		w.x.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *witness) Write(p []byte) (int, error) {
+	if w.x.status == 0 {
+		w.x.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p) //nolint:wrapcheck // it is the other's writer
+}
+
+// Unwrap is for http.ResponseController.
+func (w *witness) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// pipeline is Config.Pipeline's look as JSON; nil when there is none.
+func (d *door) pipeline(ctx context.Context) json.RawMessage {
+	if d.cfg.Pipeline == nil {
+		return nil
+	}
+	look := d.cfg.Pipeline()
+	if look == nil {
+		return nil
+	}
+	b, err := json.Marshal(look)
+	if err != nil { // the rest of the status is worth having
+		d.cfg.Log.ErrorContext(ctx, "the pipeline's numbers cannot be written as JSON", "error", err)
+		return nil
+	}
+	return b
+}
