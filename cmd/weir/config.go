@@ -190,6 +190,9 @@ func readVariables(env []string, table []setting) (map[string]string, error) {
 		known[s.env] = true
 		names = append(names, s.env)
 	}
+	for _, name := range clientVariables() {
+		known[name] = true
+	}
 	values := map[string]string{}
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
@@ -202,6 +205,10 @@ func readVariables(env []string, table []setting) (map[string]string, error) {
 	}
 	return values, nil
 }
+
+// clientVariables are those that clients of a server read (clients/python).
+// They are no settings, and often stand in the same environment.
+func clientVariables() []string { return []string{"WEIR_URL", "WEIR_API_KEY", "WEIR_BIN"} }
 
 // servicePattern matches what Kubernetes sets in every container for a service
 // that is called weir.

@@ -52,7 +52,7 @@ func TestConfigPrecedence(t *testing.T) {
 		{name: "a long secret", env: []string{"OPENAI_API_KEY=sk-abcdefghijklmnop-wxyz"}, of: "OPENAI_API_KEY", want: configRow{Value: "sk-***wxyz", From: "OPENAI_API_KEY"}},
 		{name: "overlap follows the chunk", args: []string{"--chunk-tokens", "512"}, of: "WEIR_CHUNK_OVERLAP", want: configRow{Value: "64", From: "default"}},
 		{name: "sizes", env: []string{"WEIR_INDEX_MEMORY=500MB"}, of: "WEIR_INDEX_MEMORY", want: configRow{Value: "500MB", From: "WEIR_INDEX_MEMORY"}},
-		{name: "the variables of a Kubernetes service", env: []string{"WEIR_SERVICE_HOST=10.0.0.1", "WEIR_PORT=tcp://10.0.0.1:80", "WEIR_PORT_80_TCP=x"}, of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
+		{name: "the variables of a Kubernetes service", env: []string{"WEIR_SERVICE_HOST=10.0.0.1", "WEIR_PORT=tcp://10.0.0.1:80", "WEIR_PORT_80_TCP=x", "WEIR_URL=http://h"}, of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -87,7 +87,7 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 	case fault == nil:
 		p.accepted(b)
 		p.deliver(b, got)
-	case orphaned:
+	case orphaned, p.giveBack(b):
 	case fault.Split, p.blames(b, fault):
 		p.refused(b)
 		if len(b.flights) > 1 {
@@ -195,7 +195,7 @@ func (p *Pipeline) deliver(b *batch, got []Outcome) {
 		o := got[i]
 		if o.Err == nil {
 			p.cache.put(f.purpose, f.key, o.Vector)
-			if f.batch == b {
+			if f.batch == b || (b.twin != nil && f.batch == b.twin) {
 				p.settle(f, o.Vector, nil, false)
 			}
 			continue

@@ -24,9 +24,10 @@ type batch struct {
 	began  time.Time
 	where  *Tracker // while flying
 	cancel context.CancelCauseFunc
-	late   bool // it was cancelled because callers ran out of time
-	given  bool // the last try was given back: see replay.go
-	spared bool // it goes on though nobody waits for it: see warm.go
+	late   bool   // it was cancelled because callers ran out of time
+	given  bool   // the last try was given back: see replay.go
+	spared bool   // it goes on though nobody waits for it: see warm.go
+	twin   *batch // asked for beside it: see hedge.go
 }
 
 // stage is where a batch stands.
@@ -88,6 +89,9 @@ func (b *batch) wanted() []*flight {
 func (p *Pipeline) orphan(b *batch, late bool) {
 	if b.live--; b.live > 0 {
 		return
+	}
+	if t := b.twin; t != nil && t.stage == flying && t.live <= 0 {
+		t.cancel(errOrphans)
 	}
 	switch b.stage {
 	case ready:

@@ -67,6 +67,7 @@ func (p *Pipeline) round(ctx context.Context) time.Time {
 			p.begin(ctx, b, now)
 		}
 	}
+	p.hedge(ctx, now)
 	return p.next(now)
 }
 
@@ -121,7 +122,11 @@ func (p *Pipeline) failStuck(now time.Time, probe *batch) {
 		}
 		err := stuckError(b, p.cfg.OpenFor)
 		b.spared = b.spared || b == p.pioneer
-		for _, f := range b.wanted() {
+		wanted := b.wanted()
+		if b.twin != nil {
+			wanted = append(wanted, b.twin.wanted()...)
+		}
+		for _, f := range wanted {
 			p.settle(f, nil, err, false)
 		}
 		b.late = true
@@ -253,6 +258,9 @@ func (p *Pipeline) next(now time.Time) time.Time {
 	}
 	for b := range p.flying {
 		sooner(b.began.Add(p.stallAfter(b)))
+		if after := p.hedgeAfter(b); after != 0 {
+			sooner(b.began.Add(after))
+		}
 	}
 	if !p.queue.empty() {
 		sooner(p.paused[0])

@@ -33,7 +33,8 @@
 //	 7 slots       slots.go       as many attempts as the provider bears
 //	 8 gate        breaker.go, and the pause that the provider asked for
 //	 9 attempt     attempt.go     under the pipeline's ctx (lifetime.go), seen by an observer (observer.go)
-//	10 retry       retry.go       inside a budget, if it fits the deadline
+//	10 retry       retry.go       inside a budget, if it fits the deadline;
+//	               hedge.go       beside an attempt that takes far longer than usual
 //	11 check       check.go, batch.go   each text by itself; refused batches in halves
 //	12 deliver     attempt.go, call.go  never waits for a caller
 //

@@ -288,6 +288,63 @@ func TestRules(t *testing.T) {
 				t.Errorf("%d calls", n)
 			}
 		}},
+		{"an attempt that takes far too long is made once more beside it", Config{}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.query("first")
+			cs.all.Wait()
+			s.next = []mood{{hang: true}}
+			a := cs.query("a")
+			cs.all.Wait()
+			if a.err != nil || a.took != hedgeLeast+tick {
+				t.Errorf("%v after %s", a.err, a.took)
+			}
+			after(2 * time.Second) // the first one was told to end, and its slot has cooled down
+			if st := cs.p.Stats(); s.canceled != 1 || st.Hedges != 1 || st.Slots+st.Cooling != 0 || len(s.asked()) != 3 {
+				t.Errorf("%d canceled, %+v", s.canceled, st)
+			}
+		}},
+		{"and the first answer counts, whose ever it is", Config{}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.query("first")
+			cs.all.Wait()
+			for i, second := range []mood{{status: 500}, {hang: true}, {after: 700 * time.Millisecond}, {status: 400}} {
+				s.next = []mood{{after: time.Second}, second}
+				a := cs.query(fmt.Sprintf("a %d", i))
+				cs.all.Wait()
+				if a.err != nil || a.took != time.Second {
+					t.Errorf("%+v: %v after %s", second, a.err, a.took)
+				}
+				for j := range 10 { // what a retry costs is earned again
+					cs.query(fmt.Sprintf("between %d, %d", i, j))
+					cs.all.Wait()
+				}
+			}
+			s.next = []mood{{after: 600 * time.Millisecond, status: 500}, {after: 400 * time.Millisecond}}
+			a := cs.query("b")
+			cs.all.Wait()
+			if a.err != nil || a.took != hedgeLeast+400*time.Millisecond {
+				t.Errorf("where the first failed meanwhile: %v after %s", a.err, a.took)
+			}
+		}},
+		{"both end with their callers", Config{}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.query("first")
+			cs.all.Wait()
+			s.set(mood{hang: true})
+			a := cs.within(time.Second, "a")
+			cs.all.Wait()
+			after(2 * time.Second)
+			if st := cs.p.Stats(); rag.CodeOf(a.err) != rag.Timeout || s.canceled != 2 || st.Slots+st.Cooling != 0 || st.Pending != 0 {
+				t.Errorf("%v, %d canceled, %+v", a.err, s.canceled, st)
+			}
+		}},
+		{"not in a slot that others want", Config{MaxConcurrent: 1}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.query("first")
+			cs.all.Wait()
+			s.next = []mood{{after: 2 * time.Second}}
+			a := cs.query("a")
+			cs.all.Wait()
+			if st := cs.p.Stats(); a.err != nil || a.took != 2*time.Second || st.Hedges != 0 {
+				t.Errorf("%v after %s, %+v", a.err, a.took, st)
+			}
+		}},
 		{"nor when its caller has left", Config{}, slow, func(t *testing.T, cs *callers, s *scripted) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cs.ask(ctx, "u", rag.ForQuery, "good", "poison")

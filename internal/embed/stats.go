@@ -31,6 +31,7 @@ type Stats struct {
 	Refused       int64   `json:"calls_refused"`   // by admission or an open breaker
 	Attempts      int64   `json:"attempts"`        // batches that were sent, tries again among them
 	Retries       int64   `json:"retries"`         // tries again
+	Hedges        int64   `json:"hedges"`          // of these, beside an attempt under way
 	Failed        int64   `json:"failed"`          // attempts that failed or were given up
 	Texts         int64   `json:"texts"`           // texts of all attempts
 	CacheHits     int64   `json:"cache_hits"`      // texts answered by the cache
@@ -42,7 +43,7 @@ type Stats struct {
 
 // counters only grow.
 type counters struct {
-	calls, refused, attempts, retries, failed, texts, hits, misses int64
+	calls, refused, attempts, retries, hedges, failed, texts, hits, misses int64
 }
 
 // Stats waits for nothing but the pipeline's mutex, which is never held for
@@ -62,7 +63,7 @@ func (p *Pipeline) Stats() Stats {
 		PauseMS:       ms(max(0, p.pausedUntil(rag.ForQuery).Sub(now))),
 		PauseIngestMS: ms(max(0, p.pausedUntil(rag.ForIngest).Sub(now))),
 		TypicalMS:     ms(p.pace(rag.ForQuery).typical()),
-		Calls:         p.count.calls, Refused: p.count.refused, Attempts: p.count.attempts, Retries: p.count.retries,
+		Calls:         p.count.calls, Refused: p.count.refused, Attempts: p.count.attempts, Retries: p.count.retries, Hedges: p.count.hedges,
 		Failed: p.count.failed, Texts: p.count.texts, CacheHits: p.count.hits, CacheMisses: p.count.misses,
 		CacheEntries: entries + more, CacheBytes: bytes + moreBytes, MaxCacheBytes: p.cfg.CacheBytes,
 	}
