@@ -38,7 +38,7 @@ $(GOLANGCI):
 	GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 e2e: ## drive the built program from outside; ROUNDS=30 kills it more often
-	WEIR_E2E=1 WEIR_E2E_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout 30m ./e2e
+	WEIR_E2E=1 WEIR_E2E_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout 30m ./e2e ./tools/measure
 
 fuzz: ## fuzz every target for FUZZTIME
 	@set -e; grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

@@ -47,6 +47,7 @@ var errOrphans = errors.New("no caller waits for it any more")
 // accepted it was the size that was refused.
 type half struct {
 	size   int // of the larger one
+	whole  int // of both together
 	left   int // halves that were not accepted yet
 	broken bool
 }
@@ -118,7 +119,7 @@ func (p *Pipeline) halve(b *batch) {
 		t = &tree{}
 	}
 	mid := (len(flights) + 1) / 2
-	h := &half{size: mid, left: 2}
+	h := &half{size: mid, whole: len(flights), left: 2}
 	first, second := newBatch(b.purpose, flights[:mid]), newBatch(b.purpose, flights[mid:])
 	for _, part := range []*batch{second, first} {
 		part.tree, part.half = t, h
@@ -135,13 +136,19 @@ func (p *Pipeline) accepted(b *batch) {
 	if b.tree != nil {
 		b.tree.accepted++
 	}
+	if items := p.items.Load(); n == items && n+1 < p.tooMany {
+		p.items.Store(n + 1) // what was concluded from halves may be less than it bears
+	}
 	h := b.half
 	if h == nil {
 		return
 	}
 	if h.left--; h.left == 0 && !h.broken {
 		// As many as were accepted before are no proof: it was something else.
-		p.items.Store(min(p.items.Load(), max(int64(h.size), p.borne)))
+		if size := max(int64(h.size), p.borne); size < min(p.items.Load(), int64(h.whole)) {
+			p.items.Store(size)
+			p.tooMany = int64(h.whole)
+		}
 	}
 }
 

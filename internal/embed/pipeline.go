@@ -43,6 +43,7 @@ type Pipeline struct {
 	pioneer *batch       // under way, while it is
 	landed  time.Time    // when the last attempt ended
 	borne   int64        // most texts of a request that was accepted
+	tooMany int64        // texts of a request that was refused for their number; 0: not known
 	sour    int          // requests that were refused in a row
 	count   counters
 	deaf    bool // the last attempt to end was not answered

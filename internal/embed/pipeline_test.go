@@ -107,8 +107,8 @@ func TestSmallerBatchesAreLearned(t *testing.T) {
 	p := open(t, cfg)
 	texts := numbered(64, "t %d")
 	for i, want := range [][]int{
-		{64, 32, 16, 8, 8, 8, 8, 8, 8, 8, 8}, // 16 is refused once: from then on it is known
-		{8, 8, 8, 8, 8, 8, 8, 8},
+		nil, // 64, 32 and 16 are refused, 8 is accepted, then 9 and 10 are
+		{10, 10, 10, 10, 10, 10, 4},
 	} {
 		before := s.Calls()
 		got, err := p.Embed(t.Context(), "u", rag.ForIngest, texts)
@@ -121,11 +121,11 @@ func TestSmallerBatchesAreLearned(t *testing.T) {
 			t.Errorf("call %d asked for %v, want %v", i, asked, want)
 		}
 	}
-	if p.MaxBatch() != 8 {
+	if p.MaxBatch() != 10 {
 		t.Errorf("MaxBatch %d", p.MaxBatch())
 	}
 	s.Next(embedtest.Reply{Status: 400}) // a whim, at a size that was accepted before
-	if _, err := p.Embed(t.Context(), "u", rag.ForIngest, texts[:8]); err != nil || p.MaxBatch() != 8 {
+	if _, err := p.Embed(t.Context(), "u", rag.ForIngest, texts[:8]); err != nil || p.MaxBatch() != 10 {
 		t.Errorf("%v, MaxBatch %d", err, p.MaxBatch())
 	}
 }

@@ -345,6 +345,30 @@ func TestRules(t *testing.T) {
 				t.Errorf("%v after %s, %+v", a.err, a.took, st)
 			}
 		}},
+		{"how many texts a provider bears is found out to the text", Config{MaxConcurrent: 1}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.query("first")
+			cs.all.Wait()
+			s.most = 4
+			for range 3 {
+				cs.query("holds the slot " + fmt.Sprint(len(s.asked())))
+				for i := range 5 {
+					cs.query(fmt.Sprintf("%d of %d", i, len(s.asked())))
+				}
+				cs.all.Wait()
+			}
+			if n := cs.p.MaxBatch(); n != 4 {
+				t.Errorf("%d", n)
+			}
+			asked := len(s.asked())
+			cs.query("holds the slot")
+			for i := range 40 {
+				cs.query(fmt.Sprintf("more %d", i))
+			}
+			cs.all.Wait()
+			if n := len(s.asked()) - asked; n != 11 || cs.p.MaxBatch() != 4 {
+				t.Errorf("%d calls for 41 texts by %d", n, cs.p.MaxBatch())
+			}
+		}},
 		{"nor when its caller has left", Config{}, slow, func(t *testing.T, cs *callers, s *scripted) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cs.ask(ctx, "u", rag.ForQuery, "good", "poison")
