@@ -169,7 +169,11 @@ func (a *app) checkStore(ctx context.Context, c config) finding {
 	if err != nil {
 		return bad("store", "cannot be opened: %s", explain(err))
 	}
-	err = e.store.Check(ctx)
+	if s, ok := e.store.(interface{ Check(context.Context) error }); ok {
+		err = s.Check(ctx)
+	} else {
+		err = e.store.Ready(ctx)
+	}
 	if closeErr := e.close(ctx); err == nil {
 		err = closeErr
 	}

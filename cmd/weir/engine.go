@@ -24,7 +24,7 @@ const leaseTime = 30 * time.Second
 // data folder itself.
 type engine struct {
 	*rag.Service
-	store     *sqlite.Store
+	store     rag.Store
 	extractor *extract.Extractor
 	metrics   *metrics.Metrics // nil: nobody looks
 
@@ -44,7 +44,7 @@ func openEngine(ctx context.Context, c config, dir, cache string, m *metrics.Met
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Dir: dir, IndexMemory: c.IndexMemory, Log: log})
+	store, err := openStore(ctx, c, dir, log)
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
@@ -55,16 +55,28 @@ func openEngine(ctx context.Context, c config, dir, cache string, m *metrics.Met
 	return e, nil
 }
 
-// join makes the Service of the rooms that are open.
-func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
+// openStore opens the store that the settings name.
+func openStore(ctx context.Context, c config, dir string, log *slog.Logger) (rag.Store, error) {
+	s, err := sqlite.Open(ctx, sqlite.Config{Dir: dir, IndexMemory: c.IndexMemory, Log: log})
+	if err != nil {
+		return nil, err
+	}
 	// Nobody else has the folder: what is in work now was in work when a
 	// process was killed.
-	if err := e.store.Reclaim(ctx); err != nil {
-		return err
+	if err := s.Reclaim(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
-	live, err := e.store.LiveModel(ctx)
-	if err != nil {
-		return err
+	return s, nil
+}
+
+// join makes the Service of the rooms that are open.
+func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
+	var live rag.Model
+	if s, ok := e.store.(rag.Reembedder); ok {
+		var err error
+		if live, err = s.LiveModel(ctx); err != nil {
+			return err
+		}
 	}
 	inUse, err := e.openEmbedders(c, live) //nolint:contextcheck // they live until their Close, not as long as this ctx
 	if err != nil {
