@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"internal/storetest":       {"internal/rag"},
 	"internal/httpapi":         {"internal/rag", "internal/openai"},
 	"internal/chaos":           {"internal/openai"},
+	"internal/builtin":         {"internal/rag"},
 	"internal/metrics":         {"internal/rag", "internal/embed"},
 	"internal/drill":           {"internal/chaos"},
 	"internal/load":            {},

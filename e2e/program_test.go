@@ -177,23 +177,32 @@ func TestEval(t *testing.T) {
 	if _, err := os.Stat(collections); err != nil {
 		t.Skipf("there are no collections at %s", collections)
 	}
-	t.Run("cranfield", func(t *testing.T) {
-		r := weir(t, "eval", filepath.Join(collections, "cranfield"), "--embedder", "none", "--json")
-		got := decode[struct {
-			NDCG float64 `json:"ndcg_at_10"`
-		}](t, r.out)
-		if r.code != 0 || got.NDCG < 0.37 {
-			t.Errorf("nDCG@10 is %.4f, want 0.37: %+v", got.NDCG, r)
-		}
-	})
-	t.Run("handbook", func(t *testing.T) {
-		r := weir(t, "eval", "--answers", filepath.Join(collections, "insurance-questions.jsonl"),
-			filepath.Join(collections, "evidence-of-coverage-2025.pdf"), "--embedder", "none", "--json")
-		got := decode[struct {
-			Hits int `json:"hits"`
-		}](t, r.out)
-		if r.code != 0 || got.Hits < 18 {
-			t.Errorf("%d of 20, want 18: %+v", got.Hits, r)
-		}
-	})
+	for _, tt := range []struct {
+		embedder string
+		ndcg     float64
+		hits     int
+	}{
+		{"none", 0.37, 18},
+		{"builtin", 0.385, 18},
+	} {
+		t.Run("cranfield "+tt.embedder, func(t *testing.T) {
+			r := weir(t, "eval", filepath.Join(collections, "cranfield"), "--embedder", tt.embedder, "--json")
+			got := decode[struct {
+				NDCG float64 `json:"ndcg_at_10"`
+			}](t, r.out)
+			if r.code != 0 || got.NDCG < tt.ndcg {
+				t.Errorf("nDCG@10 is %.4f, want %v: %+v", got.NDCG, tt.ndcg, r)
+			}
+		})
+		t.Run("handbook "+tt.embedder, func(t *testing.T) {
+			r := weir(t, "eval", "--answers", filepath.Join(collections, "insurance-questions.jsonl"),
+				filepath.Join(collections, "evidence-of-coverage-2025.pdf"), "--embedder", tt.embedder, "--json")
+			got := decode[struct {
+				Hits int `json:"hits"`
+			}](t, r.out)
+			if r.code != 0 || got.Hits < tt.hits {
+				t.Errorf("%d of 20, want %d: %+v", got.Hits, tt.hits, r)
+			}
+		})
+	}
 }

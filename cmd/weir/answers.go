@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"regexp"
 	"slices"
@@ -69,6 +71,8 @@ type answerScore struct {
 	First     int      `json:"first"`
 	Misses    []string `json:"misses"`
 	Mode      string   `json:"mode"`
+
+	Similarity *similarityReport `json:"similarity,omitempty"`
 }
 
 func (a *app) evalAnswers(cmd *cobra.Command, paths []string, f evalFlags) (err error) {
@@ -101,7 +105,11 @@ func (a *app) evalAnswers(cmd *cobra.Command, paths []string, f evalFlags) (err 
 		return err
 	}
 	s := answerScore{Questions: len(questions), Misses: []string{}}
+	var sims similarities
 	for _, q := range questions {
+		if err := q.weigh(ctx, b, rag.Mode(f.mode), &sims); err != nil {
+			return flagNamed(err)
+		}
 		resp, err := b.Retrieve(ctx, evalUser, rag.Request{Query: q.Question, Mode: rag.Mode(f.mode)})
 		if err != nil {
 			return flagNamed(err)
@@ -117,6 +125,7 @@ func (a *app) evalAnswers(cmd *cobra.Command, paths []string, f evalFlags) (err 
 			s.Hits++
 		}
 	}
+	s.Similarity = sims.report()
 	if f.json {
 		return printJSON(a.stdout, s)
 	}
@@ -124,5 +133,24 @@ func (a *app) evalAnswers(cmd *cobra.Command, paths []string, f evalFlags) (err 
 		fmt.Fprintln(a.stdout, "miss  "+m)
 	}
 	fmt.Fprintf(a.stdout, "%d of %d questions answered among the first 5 passages, %d by the first (%s)\n", s.Hits, s.Questions, s.First, s.Mode)
+	s.Similarity.print(a.stdout)
+	return nil
+}
+
+// weigh adds the similarities of the passages that answer q, and of others.
+func (q answered) weigh(ctx context.Context, b *bench, mode rag.Mode, to *similarities) error {
+	deep, all, low := 100, rag.MaxTokenBudget, math.SmallestNonzeroFloat64
+	resp, err := b.Retrieve(ctx, evalUser, rag.Request{
+		Query: q.Question, MaxChunks: &deep, TokenBudget: &all, SimilarityThreshold: &low, Mode: mode,
+	})
+	if err != nil {
+		return err
+	}
+	to.add(resp.Chunks, func(p rag.Passage) string {
+		if q.answers(p) {
+			return p.ID
+		}
+		return ""
+	})
 	return nil
 }

@@ -120,8 +120,8 @@ func (c *config) as(env string) string {
 // fit together.
 func (c *config) settle() error {
 	if c.Embedder == "" {
-		c.Embedder = "none"
-		o := origin{"none", "default"}
+		c.Embedder = "builtin"
+		o := origin{"builtin", "default"}
 		for _, env := range []string{"OPENAI_BASE_URL", "OPENAI_API_KEY"} {
 			if c.given(env) {
 				c.Embedder = "openai"

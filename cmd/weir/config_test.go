@@ -44,7 +44,7 @@ func TestConfigPrecedence(t *testing.T) {
 		{name: "zero in the file", file: "max_in_flight: 0\n", of: "WEIR_MAX_IN_FLIGHT", want: configRow{Value: "1024", From: "default (weir.yaml:1 is 0)"}},
 		{name: "null in the file", file: "data:\n", of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
 		{name: "an empty file", file: "", of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
-		{name: "embedder without a key", of: "WEIR_EMBEDDER", want: configRow{Value: "none", From: "default"}},
+		{name: "embedder without a key", of: "WEIR_EMBEDDER", want: configRow{Value: "builtin", From: "default"}},
 		{name: "embedder with a key", env: []string{"OPENAI_API_KEY=sk-1"}, of: "WEIR_EMBEDDER", want: configRow{Value: "openai", From: "default (OPENAI_API_KEY is set)"}},
 		{name: "embedder with an address", file: "openai_base_url: http://127.0.0.1:1234/v1\n", of: "WEIR_EMBEDDER", want: configRow{Value: "openai", From: "default (OPENAI_BASE_URL is set)"}},
 		{name: "none in spite of a key", env: []string{"OPENAI_API_KEY=sk-1"}, args: []string{"--embedder", "none"}, of: "WEIR_EMBEDDER", want: configRow{Value: "none", From: "--embedder"}},

@@ -292,7 +292,11 @@ func tinyPDF(line string) []byte {
 // checkEmbedder asks for one vector.
 func checkEmbedder(ctx context.Context, c config) finding {
 	if c.Embedder == "none" {
-		return good("embedder", "none: search is by words alone (set OPENAI_API_KEY or OPENAI_BASE_URL for search by meaning)")
+		return good("embedder", "none: search is by words alone (WEIR_EMBEDDER=builtin or openai for search by meaning)")
+	}
+	of := c.OpenAIBaseURL
+	if c.Embedder == "builtin" {
+		of = "builtin"
 	}
 	e, err := newEmbedder(c, nil) //nolint:contextcheck // it lives until its Close, not as long as this ctx
 	if err != nil {
@@ -307,9 +311,9 @@ func checkEmbedder(ctx context.Context, c config) finding {
 	}
 	switch {
 	case err != nil:
-		return bad("embedder", "%s: %s", c.OpenAIBaseURL, explain(err))
+		return bad("embedder", "%s: %s", of, explain(err))
 	case len(vectors) != 1:
-		return bad("embedder", "%s answered %d vectors for one text", c.OpenAIBaseURL, len(vectors))
+		return bad("embedder", "%s answered %d vectors for one text", of, len(vectors))
 	}
-	return good("embedder", "%s answered with %d values of %s in %s", c.OpenAIBaseURL, len(vectors[0]), c.EmbeddingModel, took(time.Since(began).Milliseconds()))
+	return good("embedder", "%s answered with %d values of %s in %s", of, len(vectors[0]), e.Model().Name, took(time.Since(began).Milliseconds()))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -86,6 +85,7 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 	cfg := rag.Config{
 		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, MaxCallBytes: c.MaxCallMemory, UserShare: c.UserShare, MaxFileBytes: c.MaxFileBytes,
 		IngestWorkers: c.IngestWorkers, Lease: leaseTime, DocumentTimeout: c.DocumentTimeout,
+		Calibrate:   calibration,
 		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Next: e.next, Log: log,
 	}
 	if e.metrics != nil {
@@ -145,28 +145,6 @@ func newExtractor(c config, cache string) (*extract.Extractor, error) {
 
 // readTime is the longest the reading of one document may take.
 const readTime = 2 * time.Minute
-
-func newEmbedder(c config, m *metrics.Metrics) (rag.Embedder, error) {
-	if c.Embedder == "none" {
-		return embed.None{}, nil
-	}
-	cfg := embed.Config{
-		BaseURL: c.OpenAIBaseURL, APIKey: c.OpenAIAPIKey, Model: c.EmbeddingModel, Dimensions: c.Dimensions,
-		MaxConcurrent: c.MaxConcurrent, MaxBatch: c.MaxBatch, UserShare: c.UserShare,
-		Proxy: http.ProxyFromEnvironment, UserAgent: "weir/" + thisBuild().Version,
-	}
-	if m != nil {
-		cfg.Observer = m
-	}
-	return embed.New(cfg)
-}
-
-// earlierEmbedder asks for vectors of the model that documents have, which is
-// not the one that the settings name.
-func earlierEmbedder(c config, live rag.Model, m *metrics.Metrics) (rag.Embedder, error) {
-	c.EmbeddingModel, c.Dimensions = live.Name, live.Dim
-	return newEmbedder(c, m)
-}
 
 // closeEmbedder waits for its attempts, not long: they were told to end.
 func closeEmbedder(ctx context.Context, e rag.Embedder) error {

@@ -77,7 +77,7 @@ func (c *config) checkVector(mode string) error {
 	if rag.Mode(mode) != rag.Vector || c.Embedder != "none" {
 		return nil
 	}
-	return usagef("--mode vector needs an embedder, and there is none (WEIR_EMBEDDER=none); set OPENAI_API_KEY or OPENAI_BASE_URL")
+	return usagef("--mode vector needs an embedder, and there is none (WEIR_EMBEDDER=none)")
 }
 
 // check refuses what no answer can be asked with, before anybody is asked.
@@ -89,8 +89,8 @@ func (f searchFlags) check() error {
 		return err
 	}
 	switch {
-	case !(f.threshold > 0 && f.threshold <= 1): // catches NaN too
-		return usagef("--threshold must be above 0 and at most 1, not %v", f.threshold)
+	case f.least != nil && !(*f.least > 0 && *f.least <= 1): // catches NaN too
+		return usagef("--threshold must be above 0 and at most 1, not %v", *f.least)
 	case f.maxChunks < 1 || f.maxChunks > rag.MaxChunks:
 		return usagef("--max-chunks must be from 1 to %d, not %d", rag.MaxChunks, f.maxChunks)
 	case f.budget < 1 || f.budget > rag.MaxTokenBudget:

@@ -27,7 +27,7 @@ func TestServeIngestSearch(t *testing.T) {
 	docs := t.TempDir()
 	write(t, docs, "warranty.md", "# Warranty\n\nThe warranty of the kettle lasts 27 months.\n")
 	s := serve(t, data, "--docs", docs)
-	for _, want := range []string{"lexical", "there is no embedder", "curl -s " + s.url + "/v1/retrieve"} {
+	for _, want := range []string{"hybrid", "the model inside this program", "curl -s " + s.url + "/v1/retrieve"} {
 		if !strings.Contains(s.head, want) {
 			t.Errorf("it did not print %q:\n%s", want, s.head)
 		}
@@ -43,7 +43,7 @@ func TestServeIngestSearch(t *testing.T) {
 	// The server is asked, not the file: a setting for this process is said to have no effect.
 	r = weir(t, data, "search", "how much does the ladder hold?", "--json", "--chunk-tokens", "300", "--chunk-overlap", "30")
 	resp := decode[rag.Response](t, r.out)
-	if len(resp.Chunks) == 0 || resp.Chunks[0].Filename != "later.txt" || resp.Mode != rag.Lexical {
+	if len(resp.Chunks) == 0 || resp.Chunks[0].Filename != "later.txt" || resp.Mode != rag.Hybrid {
 		t.Errorf("got %+v", resp)
 	}
 	if !strings.Contains(r.stderr, "--chunk-tokens has no effect") {
@@ -258,13 +258,16 @@ func TestSearchSaysWhyItIsEmpty(t *testing.T) {
 		t.Errorf("nothing was indexed, and it says what to try: %s", s.head)
 	}
 	s.stop()
-	if r := weir(t, data, "search", "zygote"); r.code != exitOK || !strings.Contains(r.out, "No passage has anything of this question") {
+	if r := weir(t, data, "search", "zygote", "--mode", "lexical"); r.code != exitOK || !strings.Contains(r.out, "No passage has anything of this question") {
 		t.Errorf("no match: %+v", r)
 	}
 	if r := weir(t, data, "search", "lamp", "--token-budget", "1"); r.code != exitOK || !strings.Contains(r.out, "budget of 1 tokens") {
 		t.Errorf("budget: %+v", r)
 	}
-	r := weir(t, data, "search", "zygote", "--json")
+	if r := weir(t, data, "search", "zygote", "--threshold", "0.9"); r.code != exitOK || !strings.Contains(r.out, "the least similarity is 0.9") {
+		t.Errorf("below the threshold: %+v", r)
+	}
+	r := weir(t, data, "search", "zygote", "--json", "--embedder", "none")
 	if resp := decode[rag.Response](t, r.out); resp.EmptyReason == nil || *resp.EmptyReason != rag.NoMatch {
 		t.Errorf("as JSON: %s", r.out)
 	}

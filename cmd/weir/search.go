@@ -17,6 +17,7 @@ import (
 type searchFlags struct {
 	user      string
 	threshold float64
+	least     *float64 // threshold, when it was given
 	maxChunks int
 	budget    int
 	mode      string
@@ -41,7 +42,7 @@ file, page and section. If a server runs on the data folder, it is asked.
 	flags := cmd.Flags()
 	addUserFlag(flags, &f.user, "user whose documents are searched")
 	flags.IntVar(&f.maxChunks, "max-chunks", rag.DefaultMaxChunks, "most passages")
-	flags.Float64Var(&f.threshold, "threshold", rag.DefaultSimilarityThreshold, "least similarity, above 0 and at most 1")
+	flags.Float64Var(&f.threshold, "threshold", 0, "least similarity, above 0 and at most 1 (default that of the model)")
 	flags.IntVar(&f.budget, "token-budget", rag.DefaultTokenBudget, "most tokens of all passages together")
 	addModeFlag(flags, &f.mode)
 	flags.IntVar(&f.neighbors, "neighbors", 0, "passages before and after each one found")
@@ -58,6 +59,9 @@ func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
 	if strings.TrimSpace(question) == "" {
 		return usagef("the question is empty")
 	}
+	if cmd.Flags().Changed("threshold") {
+		f.least = &f.threshold
+	}
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
 		return err
 	}
 	r := rag.Request{
-		Query: question, SimilarityThreshold: &f.threshold, MaxChunks: &f.maxChunks, TokenBudget: &f.budget,
+		Query: question, SimilarityThreshold: f.least, MaxChunks: &f.maxChunks, TokenBudget: &f.budget,
 		Mode: rag.Mode(f.mode), Neighbors: f.neighbors, DocumentIDs: f.documents,
 	}
 	if c.given("WEIR_TIMEOUT") {
@@ -239,7 +243,10 @@ func emptyWords(reason rag.EmptyReason, f searchFlags) string {
 	case rag.StillIndexing:
 		return "No passage yet: the documents are still being indexed."
 	case rag.BelowThreshold:
-		return fmt.Sprintf("No passage is similar enough; the least similarity is %v (--threshold).", f.threshold)
+		if f.least == nil {
+			return "No passage is similar enough; --threshold sets the least similarity."
+		}
+		return fmt.Sprintf("No passage is similar enough; the least similarity is %v (--threshold).", *f.least)
 	case rag.NoMatch:
 		return "No passage has anything of this question in it."
 	case rag.OverBudget:

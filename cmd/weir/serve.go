@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"weir/internal/builtin"
 	"weir/internal/embed"
 	"weir/internal/httpapi"
 	"weir/internal/metrics"
@@ -193,9 +194,12 @@ func tryAddress(ctx context.Context, c config) error {
 // tellReady prints the address, and a command that asks the question if there
 // is one.
 func (a *app) tellReady(url string, c config, user, question string) {
-	mode := fmt.Sprintf("hybrid: words and vectors of %s", c.EmbeddingModel)
-	if c.Embedder == "none" {
-		mode = "lexical: by words alone, because there is no embedder (set OPENAI_API_KEY, or OPENAI_BASE_URL, for search by meaning)"
+	mode := "hybrid: words and vectors of " + c.EmbeddingModel
+	switch c.Embedder {
+	case "builtin":
+		mode = "hybrid: words and vectors of " + builtin.Name + ", the model inside this program"
+	case "none":
+		mode = "lexical: by words alone, because there is no embedder (WEIR_EMBEDDER=none)"
 	}
 	ready := fmt.Sprintf("Weir is ready at %s\nSearch is %s\n", url, mode)
 	if question != "" {

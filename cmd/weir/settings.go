@@ -81,8 +81,8 @@ func settings() []setting { //nolint:revive // long because it is a table
 		},
 		{
 			env: "WEIR_EMBEDDER", key: "embedder", flag: "embedder", value: "NAME",
-			defDoc: "openai when OPENAI_API_KEY or OPENAI_BASE_URL is set, else none",
-			help:   "what turns text into vectors: openai (any server that speaks its API) or none (search by words alone)",
+			defDoc: "openai when OPENAI_API_KEY or OPENAI_BASE_URL is set, else builtin",
+			help:   "what turns text into vectors: openai (any server that speaks its API), builtin (the small English model inside this program) or none (search by words alone)",
 			set:    setEmbedder,
 		},
 		{
@@ -228,13 +228,11 @@ func setStore(c *config, text string) (bool, error) {
 
 func setEmbedder(c *config, text string) (bool, error) {
 	switch text {
-	case "", "openai", "none":
+	case "", "openai", "builtin", "none":
 		c.Embedder = text
 		return text == "", nil
-	case "builtin":
-		return false, fmt.Errorf("builtin is not in this version; openai and none are")
 	default:
-		return false, fmt.Errorf("must be openai or none, not %q", text)
+		return false, fmt.Errorf("must be openai, builtin or none, not %q", text)
 	}
 }
 

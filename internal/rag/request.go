@@ -11,7 +11,7 @@ import (
 // Mode says which halves of the search are used.
 type Mode string
 
-// The modes. Hybrid is both halves, joined by reciprocal rank fusion.
+// The modes. Hybrid is both halves, their scores joined.
 const (
 	Hybrid  Mode = "hybrid"
 	Vector  Mode = "vector"
@@ -20,9 +20,8 @@ const (
 
 // What a Request gets when it does not say, and the most it may ask.
 const (
-	DefaultSimilarityThreshold = 0.25
-	DefaultMaxChunks           = 5
-	DefaultTokenBudget         = 4000
+	DefaultMaxChunks   = 5
+	DefaultTokenBudget = 4000
 
 	MaxChunks      = 1000
 	MaxTokenBudget = 1_000_000
@@ -38,7 +37,7 @@ const (
 type Request struct {
 	Query               string    `json:"query,omitempty"`
 	Embedding           []float32 `json:"embedding,omitempty"`            // of the server's model; any length but zero
-	SimilarityThreshold *float64  `json:"similarity_threshold,omitempty"` // (0,1], cosine; Defaults to 0.25
+	SimilarityThreshold *float64  `json:"similarity_threshold,omitempty"` // (0,1], cosine; Defaults to that of the model
 	MaxChunks           *int      `json:"max_chunks,omitempty"`           // Defaults to 5
 	TokenBudget         *int      `json:"token_budget,omitempty"`         // Defaults to 4000
 	Mode                Mode      `json:"mode,omitempty"`                 // Defaults to hybrid
@@ -72,7 +71,7 @@ type Passage struct {
 	Similarity   *float64 `json:"similarity"` // cosine; null when the passage or the question has no vector
 	Tokens       int      `json:"tokens"`
 	Filename     string   `json:"filename"`
-	Score        float64  `json:"score"`   // what it was ranked by: fused ranks (hybrid), cosine (vector), BM25 (lexical); 0 for a neighbour
+	Score        float64  `json:"score"`   // what it was ranked by: joined scores, in [0,1] (hybrid), cosine (vector), BM25 (lexical); 0 for a neighbour
 	Primary      bool     `json:"primary"` // false for a neighbour of a hit
 }
 
@@ -108,7 +107,7 @@ type Timings struct {
 type question struct {
 	text      string
 	embedding []float32
-	threshold float64
+	threshold *float64 // nil: the model's
 	max       int
 	budget    int
 	mode      Mode // empty: hybrid if there is an embedder
@@ -120,7 +119,7 @@ type question struct {
 func (r Request) validate(model Model) (question, error) {
 	q := question{
 		text: strings.TrimSpace(r.Query), embedding: r.Embedding, mode: r.Mode,
-		threshold: or(r.SimilarityThreshold, DefaultSimilarityThreshold),
+		threshold: r.SimilarityThreshold,
 		max:       or(r.MaxChunks, DefaultMaxChunks),
 		budget:    or(r.TokenBudget, DefaultTokenBudget),
 		neighbors: r.Neighbors, documents: r.DocumentIDs,
@@ -137,8 +136,8 @@ func (r Request) validate(model Model) (question, error) {
 		return q, FieldErrorf("query", "is %d bytes long; the limit is %d", len(r.Query), MaxQueryBytes)
 	case !utf8.ValidString(r.Query):
 		return q, FieldErrorf("query", "is not valid UTF-8")
-	case !(q.threshold > 0 && q.threshold <= 1): // catches NaN too
-		return q, FieldErrorf("similarity_threshold", "must be above 0 and at most 1, not %v", q.threshold)
+	case q.threshold != nil && !(*q.threshold > 0 && *q.threshold <= 1): // catches NaN too
+		return q, FieldErrorf("similarity_threshold", "must be above 0 and at most 1, not %v", *q.threshold)
 	case q.max < 1 || q.max > MaxChunks:
 		return q, FieldErrorf("max_chunks", "must be from 1 to %d, not %d", MaxChunks, q.max)
 	case q.budget < 1 || q.budget > MaxTokenBudget:

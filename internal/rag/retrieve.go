@@ -197,7 +197,8 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 		}
 	}
 	t.declare(found, query)
-	hits, below := aboveThreshold(fuse(found, t.response.Mode), t.q.threshold)
+	scale := t.s.cfg.Calibrate(t.embedder.Model())
+	hits, below := aboveThreshold(fuse(found, t.response.Mode, scale.VectorWeight), or(t.q.threshold, scale.Threshold))
 	picked, err := stage(ctx, t.place, func() (selection, error) { return t.pick(ctx, hits) })
 	if err != nil {
 		return err

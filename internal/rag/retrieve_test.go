@@ -76,17 +76,17 @@ func TestRetrieveRanksThresholdsAndBudgets(t *testing.T) {
 		want      []int
 		truncated bool
 	}{
-		{"both halves first; below the threshold out; unknown similarity stays", Request{}, []int{2, 1, 3}, false},
+		{"both halves first; below the threshold out; unknown similarity stays", Request{}, []int{2, 3, 1}, false},
 		{"threshold", Request{SimilarityThreshold: ptr(.6)}, []int{2, 1}, false},
-		{"all", Request{SimilarityThreshold: ptr(.01)}, []int{2, 0, 1, 3, 4}, false},
+		{"all", Request{SimilarityThreshold: ptr(.01)}, []int{2, 0, 3, 1, 4}, false},
 		{"limit", Request{MaxChunks: ptr(1)}, []int{2}, false},
-		{"budget exactly met", Request{TokenBudget: ptr(20), MaxChunks: ptr(2)}, []int{2, 1}, false},
-		{"budget ends the list", Request{TokenBudget: ptr(29)}, []int{2, 1}, true},
+		{"budget exactly met", Request{TokenBudget: ptr(20), MaxChunks: ptr(2)}, []int{2, 3}, false},
+		{"budget ends the list", Request{TokenBudget: ptr(29)}, []int{2, 3}, true},
 		{"lexical", Request{Mode: Lexical}, []int{0, 1, 2}, false},
 		{"vector", Request{Mode: Vector}, []int{2, 3}, false},
 		{"neighbors around the hit", Request{MaxChunks: ptr(1), Neighbors: 2}, []int{0, 1, 2, 3, 4}, false},
 		{"neighbors, nearest first, inside the budget", Request{MaxChunks: ptr(1), Neighbors: 2, TokenBudget: ptr(35)}, []int{1, 2, 3}, true},
-		{"a hit is no neighbor", Request{Neighbors: 1}, []int{2, 0, 1, 3, 4}, false},
+		{"a hit is no neighbor", Request{Neighbors: 1}, []int{2, 3, 4, 0, 1}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -27,6 +27,9 @@ type Config struct {
 	// DecodeTokens is the text of cl100k_base token ids; its errors are for the
 	// caller. Defaults to none: lists of tokens are refused.
 	DecodeTokens func([]int) (string, error)
+	// Calibrate tells what the scale of a model's similarities asks for. Defaults
+	// to DefaultCalibration for every model.
+	Calibrate func(Model) Calibration
 	// Next is what StartReembed moves the documents to. Defaults to the embedder
 	// in use, which gives vectors to the documents that have none.
 	Next     Embedder
@@ -45,6 +48,9 @@ func (c Config) WithDefaults() Config {
 	c.IngestWorkers = orDefault(c.IngestWorkers, 2)
 	c.Lease = orDefault(c.Lease, 30*time.Second)
 	c.DocumentTimeout = orDefault(c.DocumentTimeout, 30*time.Minute)
+	if c.Calibrate == nil {
+		c.Calibrate = func(Model) Calibration { return DefaultCalibration() }
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
