@@ -27,6 +27,9 @@ import (
 func main() {
 	// net/http writes there what a provider sends out of turn: a part of an answer.
 	log.SetOutput(io.Discard)
+	// Who reads the results may leave (weir drill | head): that is an error of a
+	// write, upon which the command ends and clears up.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -12,7 +12,8 @@ import (
 // results is standard output. It remembers that something was not written, so
 // that no command that lost its results ends well.
 type results struct {
-	to io.Writer
+	to     io.Writer
+	onLost func() // ends the command
 
 	mu   sync.Mutex
 	lost error
@@ -25,6 +26,7 @@ func (r *results) Write(p []byte) (int, error) {
 		defer r.mu.Unlock()
 		if r.lost == nil {
 			r.lost = err
+			r.onLost()
 		}
 	}
 	return n, err

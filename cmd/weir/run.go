@@ -31,7 +31,9 @@ type app struct {
 // run is the whole program. ctx ends it in order; env is in the form of
 // os.Environ. It returns the exit code.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	out := &results{to: stdout}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	out := &results{to: stdout, onLost: cancel}
 	a := &app{env: env, stdin: stdin, stdout: out, stderr: stderr}
 	root := a.rootCommand() //nolint:contextcheck // commands take their context from cobra, which gets it below
 	root.SetArgs(args)

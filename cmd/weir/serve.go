@@ -111,7 +111,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	}()
 	ready := a.index(indexCtx, e, c, docs, user)
 	if indexCtx.Err() == nil {
-		a.tellReady(server.URL(), c, user, question(ready))
+		a.tellReady(server.URL(), e.Model(), user, question(ready))
 	}
 	return <-served
 }
@@ -193,12 +193,12 @@ func tryAddress(ctx context.Context, c config) error {
 
 // tellReady prints the address, and a command that asks the question if there
 // is one.
-func (a *app) tellReady(url string, c config, user, question string) {
-	mode := "hybrid: words and vectors of " + c.EmbeddingModel
-	switch c.Embedder {
-	case "builtin":
-		mode = "hybrid: words and vectors of " + builtin.Name + ", the model inside this program"
-	case "none":
+func (a *app) tellReady(url string, in rag.Model, user, question string) {
+	mode := "hybrid: words and vectors of " + in.Name
+	switch in.Name {
+	case builtin.Name:
+		mode += ", the model inside this program"
+	case "":
 		mode = "lexical: by words alone, because there is no embedder (WEIR_EMBEDDER=none)"
 	}
 	ready := fmt.Sprintf("Weir is ready at %s\nSearch is %s\n", url, mode)

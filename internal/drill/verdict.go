@@ -3,6 +3,8 @@ package drill
 import (
 	"fmt"
 	"time"
+
+	"weir/internal/chaos"
 )
 
 // Limits are what a row is held to, beside that nothing is late, hung, wrong,
@@ -51,6 +53,9 @@ func (r Row) Complaints(l Limits) []string {
 	if r.Outage && r.PerCall > l.PerCall {
 		out = append(out, fmt.Sprintf("%.2f requests per call in an outage", r.PerCall))
 	}
+	if r.Expect == chaos.Answer.String() && float64(r.Unexpected) > mostUnexpected*float64(r.Calls) {
+		out = append(out, fmt.Sprintf("%s of the calls were not answered whole, and the fault is none that excuses it", percent(r.Unexpected, r.Calls)))
+	}
 	switch {
 	case !r.Recovered:
 		out = append(out, "callers were not answered again after the fault's end")
@@ -65,6 +70,10 @@ func (r Row) Complaints(l Limits) []string {
 	}
 	return out
 }
+
+// mostUnexpected is the part of the calls that may be degraded or refused, and
+// say so, under a fault that has an answer: what a fault takes to be noticed.
+const mostUnexpected = 0.2
 
 // Remark says where a row that passes is worse than the fault excuses; "": it
 // is not.

@@ -30,6 +30,9 @@ func (p *Pipeline) wants(c *call, now time.Time) (w want, hopeless *rag.Error) {
 			w.bytes += len(c.texts[i])
 			continue
 		}
+		if f.purpose == rag.ForIngest && c.purpose == rag.ForQuery {
+			continue // it is going to be asked for as a query
+		}
 		if b := f.batch; b != nil && b.stage == sleeping && !p.cfg.fits(c.left(now), b.due.Sub(now), p.pace(c.purpose).typical()) {
 			hopeless = f.last
 		}
@@ -54,10 +57,7 @@ func (p *Pipeline) admit(c *call, now time.Time) *rag.Error {
 	if wait := p.pausedUntil(c.purpose).Sub(now); wait > 0 && !p.cfg.fits(c.left(now), wait, p.pace(c.purpose).typical()) {
 		return pauseError(wait)
 	}
-	if c.purpose == rag.ForIngest {
-		return nil // it has time
-	}
-	wait, typical := p.predict(c.user, w.fresh, now), p.pace(c.purpose).typical()
+	wait, typical := p.predict(c.purpose, c.user, w.fresh, now), p.pace(c.purpose).typical()
 	if left := c.left(now); left != 0 && wait > 0 && wait+2*typical > left {
 		return p.overloaded(wait+3*typical-left, // the prediction is right to within a round
 			"the queue for embeddings is longer than the time this call has left")
@@ -75,7 +75,9 @@ func (p *Pipeline) bounds(c *call, w want, now time.Time) *rag.Error {
 			Msg: fmt.Sprintf("one call may have %d texts embedded at most, of %d bytes together", mine.items, mine.bytes),
 		}
 	}
-	drained := func() time.Duration { return max(p.predict(c.user, w.fresh, now), p.pace(c.purpose).typical()) }
+	drained := func() time.Duration {
+		return max(p.predict(c.purpose, c.user, w.fresh, now), p.pace(c.purpose).typical())
+	}
 	if has := p.users[c.user]; has.items+w.all.items > mine.items || has.bytes+w.all.bytes > mine.bytes {
 		e := p.overloaded(drained(), "this user already waits for as many embeddings as one user may")
 		e.Code = rag.RateLimited
@@ -91,14 +93,18 @@ func (p *Pipeline) bounds(c *call, w want, now time.Time) *rag.Error {
 	return nil
 }
 
-// predict returns how long the last of n further texts of a query is going to
+// predict returns how long the last of n further texts of a call is going to
 // wait for its slot: rounds of attempts that go before, each as long as usual.
-// 0: there is a slot, or it is not known how long attempts take.
-func (p *Pipeline) predict(u rag.User, n int, now time.Time) time.Duration {
-	typical := p.pace(rag.ForQuery).typical()
+// 0: there is a slot, or it is not known how long attempts take. For ingest it
+// is the least it can be: queries may go before.
+func (p *Pipeline) predict(purpose rag.Purpose, u rag.User, n int, now time.Time) time.Duration {
+	typical := p.pace(purpose).typical()
 	limit := max(1, int(p.slots.limit))
+	if purpose == rag.ForIngest {
+		limit = p.slots.forIngest()
+	}
 	idle := max(0, limit-p.slots.used(now))
-	before := (p.queue.ahead(rag.ForQuery, u, n) + n - 1) / int(max(1, p.items.Load())) // batches
+	before := (p.queue.ahead(purpose, u, n) + n - 1) / int(max(1, p.items.Load())) // batches
 	if before < idle {
 		return 0
 	}

@@ -78,7 +78,8 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 	delete(p.flying, b)
 	orphaned := b.live == 0
 	b.stage = landed
-	p.learn(b, fault, orphaned, now)
+	blamed := !orphaned && p.blames(b, fault)
+	p.learn(b, fault, orphaned, blamed, now)
 	if p.closed && fault != nil {
 		fault = closedFault(b.where.Phase())
 	}
@@ -88,10 +89,10 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 		p.accepted(b)
 		p.deliver(b, got)
 	case orphaned, p.giveBack(b):
-	case fault.Split, p.blames(b, fault):
+	case fault.Split, blamed:
 		p.refused(b)
 		if len(b.flights) > 1 {
-			p.halve(b)
+			p.halve(b, fault.Split)
 			return
 		}
 		p.fail(b, fault)
@@ -103,13 +104,14 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 }
 
 // learn tells slots, breaker, pause and pace how an attempt ended.
-func (p *Pipeline) learn(b *batch, fault *Fault, orphaned bool, now time.Time) {
+func (p *Pipeline) learn(b *batch, fault *Fault, orphaned, blamed bool, now time.Time) {
 	took, typical := now.Sub(b.began), p.pace(b.purpose).typical()
 	cut := orphaned && fault != nil && !b.spared // the end of it is our own doing
 	busy := fault != nil && isBusy(fault.Status)
 	timeout := fault != nil && !cut && fault.Code == rag.Timeout
 	// Who began too late to be answered says nothing of the provider.
-	late := cut && b.late && took > typical+typical/2
+	// Nor does one who is not answered in time while others are.
+	late := cut && b.late && took > max(typical+typical/2, lateLeast) && !p.breaker.good.After(b.began)
 	cool := now
 	if cut || timeout {
 		cool = now.Add(min(max(typical, leastCooling), mostCooling))
@@ -125,7 +127,7 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned bool, now time.Time) {
 		p.slots.strained(b.purpose, b.began, now)
 	}
 	// A refusal, or being asked too often, is an answer; so is nonsense not.
-	alive := fault == nil || !fault.Retry || fault.Status == http.StatusTooManyRequests || p.blames(b, fault)
+	alive := fault == nil || !fault.Retry || fault.Status == http.StatusTooManyRequests
 	if cut {
 		alive = false
 	}
@@ -136,7 +138,7 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned bool, now time.Time) {
 		p.deaf = p.deaf || b.where.Phase() <= Headers
 	}
 	p.thaw(b, alive, timeout, now)
-	told := !cut || late
+	told := (!cut || late) && !blamed
 	if alive && b.purpose == rag.ForQuery {
 		p.served = now
 	}
@@ -158,14 +160,23 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned bool, now time.Time) {
 	}
 }
 
+// lateLeast is how long an attempt has to have been under way that its callers
+// ran out of time says anything of the provider.
+const lateLeast = 500 * time.Millisecond
+
 // blames reports whether a failure is to be blamed on a text: the provider
 // fails at this request while it answers others. Some say 500 where 400 is
-// meant.
+// meant. Finding out which it is costs requests, which the budget for retries
+// has to allow; else it is a failure like any other.
 func (p *Pipeline) blames(b *batch, fault *Fault) bool {
 	if fault == nil || fault.Status != http.StatusInternalServerError || p.breaker.state != closed {
 		return false
 	}
-	return b.tree != nil || (len(b.flights) > 1 && b.tries == 1 && p.breaker.good.After(b.began.Add(-blameFor)))
+	if b.tree != nil && len(b.flights) == 1 {
+		return b.tree.blamed
+	}
+	return len(b.flights) > 1 && (b.tree != nil || (b.tries == 1 && p.breaker.good.After(b.began.Add(-blameFor)))) &&
+		p.budgets[of(b.purpose)].take()
 }
 
 // blameFor is how long before a failure there must have been an answer.

@@ -53,7 +53,10 @@ type half struct {
 }
 
 // tree is a batch that was refused as a whole and all that it is cut into.
-type tree struct{ refused, accepted int } // texts asked for singly; parts
+type tree struct {
+	refused, accepted int  // texts asked for singly; parts
+	blamed            bool // it was not refused, but failed
+}
 
 // maxSour is how many requests are refused in a row before texts are asked for
 // one by one: where all is refused, halving only doubles the requests. Finding
@@ -112,14 +115,16 @@ func (p *Pipeline) orphan(b *batch, late bool) {
 // that was refused itself says nothing about the size of its sibling. One
 // that is left of many is asked for alone: it may have been another that was
 // refused, whose caller left.
-func (p *Pipeline) halve(b *batch) {
+// size says that it may be their number that was refused.
+func (p *Pipeline) halve(b *batch, size bool) {
 	flights := b.wanted()
 	t := b.tree
 	if t == nil {
 		t = &tree{}
 	}
+	t.blamed = t.blamed || !size
 	mid := (len(flights) + 1) / 2
-	h := &half{size: mid, whole: len(flights), left: 2}
+	h := &half{size: mid, whole: len(flights), left: 2, broken: !size}
 	first, second := newBatch(b.purpose, flights[:mid]), newBatch(b.purpose, flights[mid:])
 	for _, part := range []*batch{second, first} {
 		part.tree, part.half = t, h
@@ -136,6 +141,9 @@ func (p *Pipeline) accepted(b *batch) {
 	if b.tree != nil {
 		b.tree.accepted++
 	}
+	if p.tooMany != 0 && time.Since(p.tooManyAt) > tooManyFor {
+		p.tooMany = int64(p.cfg.MaxBatch) + 1
+	}
 	if items := p.items.Load(); n == items && n+1 < p.tooMany {
 		p.items.Store(n + 1) // what was concluded from halves may be less than it bears
 	}
@@ -147,10 +155,14 @@ func (p *Pipeline) accepted(b *batch) {
 		// As many as were accepted before are no proof: it was something else.
 		if size := max(int64(h.size), p.borne); size < min(p.items.Load(), int64(h.whole)) {
 			p.items.Store(size)
-			p.tooMany = int64(h.whole)
+			p.tooMany, p.tooManyAt = int64(h.whole), time.Now()
 		}
 	}
 }
+
+// tooManyFor is how long a number of texts that was refused is not tried again:
+// what looked like the size may have been something else.
+const tooManyFor = time.Minute
 
 // refused learns from a batch that was.
 func (p *Pipeline) refused(b *batch) {

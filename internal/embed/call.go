@@ -106,6 +106,10 @@ func (p *Pipeline) join(c *call, now time.Time) {
 			if waits {
 				p.queue.remove(f)
 			}
+			if b := f.batch; b != nil && b.stage != flying {
+				f.batch, waits = nil, true // it does not wait as its batch-mates do
+				p.orphan(b, false)
+			}
 			f.purpose = rag.ForQuery // it goes with the queries now
 			p.table.add(f)
 			if waits {

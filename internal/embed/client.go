@@ -21,7 +21,8 @@ type Client struct {
 	endpoint string
 	wantDim  bool // ask for cfg.Dimensions
 	http     *http.Client
-	end      func() // closes all connections
+	dialer   *dialer // nil in tests without a network
+	end      func()  // closes all connections
 	wire     wire
 }
 
@@ -45,17 +46,24 @@ func newClient(cfg Config, rt http.RoundTripper) (*Client, error) {
 		return nil, err
 	}
 	end := func() {}
+	var d *dialer
 	if rt == nil {
-		rt, end = newTransport(cfg)
+		d, end = newDialer(cfg)
+		rt = newTransport(cfg, d)
 	}
 	return &Client{
-		cfg: cfg, endpoint: endpoint, end: end, wire: wire{turn: make(chan struct{}, 1)},
+		cfg: cfg, endpoint: endpoint, dialer: d, end: end, wire: wire{turn: make(chan struct{}, 1)},
 		wantDim: asked != 0 && takesDimensions(cfg.Model, cfg.Dimensions),
-		http: &http.Client{
-			Transport:     rt,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		http:    unredirected(rt),
 	}, nil
+}
+
+// unredirected is a client that follows no redirect.
+func unredirected(rt http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     rt,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Model returns what the vectors are of.
@@ -87,11 +95,17 @@ type terms struct {
 func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may terms) ([]Outcome, *Fault) {
 	attempt, cancel := context.WithTimeoutCause(ctx, may.limit, errAttempt)
 	defer cancel()
-	if may.fresh {
+	by := c.http
+	if may.fresh && c.dialer != nil {
+		// Connections of its own: of HTTP/2 there is one for all, which is not
+		// idle while the attempt that this one is made beside hangs on it.
 		c.http.CloseIdleConnections()
+		t := newTransport(c.cfg, c.dialer)
+		defer t.CloseIdleConnections()
+		by = unredirected(t)
 	}
 	first := c.wire.options(c.wantDim)
-	again := &replays{most: may.replays, fresh: c.http.CloseIdleConnections}
+	again := &replays{most: may.replays, fresh: by.CloseIdleConnections}
 	turn := false
 	defer func() {
 		if turn {
@@ -99,7 +113,7 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 		}
 	}()
 	for sent := first; ; {
-		data, refusal, fault := c.post(ctx, attempt, texts, sent, at, again)
+		data, refusal, fault := c.post(ctx, attempt, by, texts, sent, at, again)
 		if fault == nil {
 			c.wire.learn(first, sent)
 			at.set(Check)
@@ -136,7 +150,7 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 }
 
 // post makes one request. refusal is the answer, when it is an error.
-func (c *Client) post(ctx, attempt context.Context, texts []string, o options, at *Tracker, again *replays) (
+func (c *Client) post(ctx, attempt context.Context, by *http.Client, texts []string, o options, at *Tracker, again *replays) (
 	data []openai.Embedding, refusal *openai.Error, fault *Fault,
 ) {
 	attempt, end := context.WithCancelCause(attempt)
@@ -150,11 +164,18 @@ func (c *Client) post(ctx, attempt context.Context, texts []string, o options, a
 		f.Code = rag.Internal
 		return nil, nil, f
 	}
-	resp, err := c.http.Do(again.bound(traced, req, end))
+	resp, err := by.Do(again.bound(traced, req, end))
 	if err != nil {
 		return nil, nil, broken(ctx, attempt, at.Phase(), err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is left to be said
+	// Nothing that reads a body is to outlive the attempt, whatever the body is.
+	defer context.AfterFunc(attempt, func() { _ = resp.Body.Close() })()
+	if resp.StatusCode == http.StatusSwitchingProtocols { // its body is the bare connection
+		f := newFault(Headers, nil, "answered with another protocol (101)")
+		f.Status, f.Retry = resp.StatusCode, true
+		return nil, nil, f
+	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		body := readError(resp.Body, cancel)
 		if ctx.Err() != nil {

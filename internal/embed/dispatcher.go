@@ -256,13 +256,15 @@ func (p *Pipeline) next(now time.Time) time.Time {
 	for _, b := range p.asleep {
 		sooner(b.due)
 	}
+	hedges := false // some are to be made, if there is a slot
 	for b := range p.flying {
 		sooner(b.began.Add(p.stallAfter(b)))
 		if after := p.hedgeAfter(b); after != 0 {
 			sooner(b.began.Add(after))
+			hedges = true
 		}
 	}
-	if !p.queue.empty() {
+	if hedges || !p.queue.empty() {
 		sooner(p.paused[0])
 		sooner(p.paused[1])
 		sooner(p.slots.cooled())

@@ -7,7 +7,7 @@ import (
 	"weir/internal/rag"
 )
 
-// An attempt for queries that takes far longer than usual may be on a
+// An attempt that takes far longer than usual may be on a
 // connection that is dead, or with one sick server of many, while the provider
 // is well. Those who wait for it could be answered many times over, so their
 // texts are asked for once more beside it, on a new connection, and whichever
@@ -18,16 +18,22 @@ import (
 const (
 	hedgeTimes = 4                      // what is usual
 	hedgeLeast = 500 * time.Millisecond // however fast it usually is
+	// hedgeIngest is the same for ingest, which has time, but not for ever: a
+	// document that hangs on a dead connection holds up those behind it.
+	hedgeIngest = 5 * time.Second
 )
 
 // hedgeAfter is how long after its begin b is asked for once more; 0: never.
 func (p *Pipeline) hedgeAfter(b *batch) time.Duration {
-	typical := p.pace(b.purpose).typical()
-	if b.purpose != rag.ForQuery || b.twin != nil || b.live == 0 || b == p.pioneer || typical == 0 ||
+	typical, least := p.pace(b.purpose).typical(), hedgeLeast
+	if b.purpose == rag.ForIngest {
+		typical, least = max(typical, p.pace(rag.ForQuery).typical()), hedgeIngest
+	}
+	if b.twin != nil || b.live == 0 || b == p.pioneer || typical == 0 ||
 		b.tries >= p.cfg.MaxAttempts || p.breaker.state != closed {
 		return 0
 	}
-	return max(hedgeLeast, hedgeTimes*typical)
+	return max(least, hedgeTimes*typical)
 }
 
 // hedge begins second attempts where they are due.

@@ -227,7 +227,7 @@ func TestUnreachable(t *testing.T) {
 func TestDialsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := Config{BaseURL: "http://provider/v1", Model: "m", Dimensions: dim, MaxConcurrent: 4}
-		transport, _ := newTransport(cfg.WithDefaults())
+		transport := newTransport(cfg.WithDefaults(), &dialer{})
 		var dials atomic.Int32
 		release := make(chan struct{})
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

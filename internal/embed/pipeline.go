@@ -25,28 +25,29 @@ type Pipeline struct {
 	wake    chan struct{} // tells the dispatcher to look; with room for one
 	idle    chan struct{} // closed when closed and running is 0
 
-	mu      sync.Mutex // guards all below; held for moments only, never across a wait
-	closed  bool
-	running int // the dispatcher and the attempts
-	table   table
-	queue   queue
-	asleep  []*batch // to be tried again when due
-	flying  map[*batch]struct{}
-	users   map[rag.User]load // what the calls of a user wait for
-	slots   slots
-	breaker breaker
-	paused  [2]time.Time // until then, by purpose
-	budgets [2]budget    // by purpose
-	paces   [2]pace      // by purpose
-	served  time.Time    // when a query was last answered
-	cold    bool         // the provider may have to load its model: see warm.go
-	pioneer *batch       // under way, while it is
-	landed  time.Time    // when the last attempt ended
-	borne   int64        // most texts of a request that was accepted
-	tooMany int64        // texts of a request that was refused for their number; 0: not known
-	sour    int          // requests that were refused in a row
-	count   counters
-	deaf    bool // the last attempt to end was not answered
+	mu        sync.Mutex // guards all below; held for moments only, never across a wait
+	closed    bool
+	running   int // the dispatcher and the attempts
+	table     table
+	queue     queue
+	asleep    []*batch // to be tried again when due
+	flying    map[*batch]struct{}
+	users     map[rag.User]load // what the calls of a user wait for
+	slots     slots
+	breaker   breaker
+	paused    [2]time.Time // until then, by purpose
+	budgets   [2]budget    // by purpose
+	paces     [2]pace      // by purpose
+	served    time.Time    // when a query was last answered
+	cold      bool         // the provider may have to load its model: see warm.go
+	pioneer   *batch       // under way, while it is
+	landed    time.Time    // when the last attempt ended
+	borne     int64        // most texts of a request that was accepted
+	tooManyAt time.Time    // when it was
+	tooMany   int64        // texts of a request that was refused for their number; 0: not known
+	sour      int          // requests that were refused in a row
+	count     counters
+	deaf      bool // the last attempt to end was not answered
 }
 
 var _ rag.Embedder = (*Pipeline)(nil)
@@ -200,6 +201,7 @@ func (p *Pipeline) submit(c *call) *rag.Error {
 		return closedFault(Queue).Error
 	}
 	if c.hits == len(c.texts) {
+		c.ended = true
 		close(c.done)
 		return nil
 	}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/internal/embed/embedtest"
 	"weir/internal/rag"
@@ -244,5 +248,60 @@ func TestClose(t *testing.T) {
 	_, err = p.Embed(t.Context(), "u", rag.ForQuery, []string{"a"})
 	if e := typed(t, err); e.Code != rag.Unavailable || e.Phase != "queue" {
 		t.Error(e)
+	}
+}
+
+// TestCachedCallWhoseCtxEnds: an answer of the cache and the end of the ctx may
+// come at the same moment.
+func TestCachedCallWhoseCtxEnds(t *testing.T) {
+	s := embedtest.New(t, embedtest.Options{Dim: dim})
+	p := open(t, against(s))
+	if _, err := p.Embed(t.Context(), "u", rag.ForQuery, []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2000 {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			cancel()
+			close(done)
+		}()
+		if _, err := p.Embed(ctx, "u", rag.ForQuery, []string{"a"}); err != nil && rag.CodeOf(err) != rag.Canceled {
+			t.Fatal(err)
+		}
+		<-done
+	}
+}
+
+// TestSwitchingProtocols: the body of a 101 is the bare connection, which ends
+// for nobody.
+func TestSwitchingProtocols(t *testing.T) {
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		}
+	}()
+	p := open(t, Config{BaseURL: "http://" + l.Addr().String() + "/v1", Model: "m", Dimensions: dim})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err = p.Embed(ctx, "u", rag.ForQuery, []string{"a"})
+	if e := typed(t, err); e.Code != rag.Unavailable && e.Code != rag.Timeout {
+		t.Errorf("%+v", e)
+	}
+	for p.Stats().Slots > 0 {
+		if t.Context().Err() != nil || ctx.Err() != nil {
+			t.Fatalf("a slot is held: %+v", p.Stats())
+		}
+		runtime.Gosched()
 	}
 }

@@ -57,7 +57,13 @@ func (s *slots) free(now time.Time, p rag.Purpose, probe bool) bool {
 	case used >= limit:
 		return false
 	}
-	return p != rag.ForIngest || s.ingest < min(int(s.passages.limit), max(1, limit-max(1, limit/4)))
+	return p != rag.ForIngest || s.ingest < s.forIngest()
+}
+
+// forIngest is how many attempts for ingest there may be.
+func (s *slots) forIngest() int {
+	limit := int(s.limit)
+	return min(int(s.passages.limit), max(1, limit-max(1, limit/4)))
 }
 
 func (s *slots) take(p rag.Purpose) {

@@ -417,7 +417,7 @@ func TestConnecting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := Config{BaseURL: tt.url, Model: "m", Dimensions: dim, APIKey: key, MaxAttempts: 1}
-				transport, _ := newTransport(cfg.WithDefaults())
+				transport := newTransport(cfg.WithDefaults(), &dialer{})
 				transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 					// A net.Dialer calls this.
 					httptrace.ContextClientTrace(ctx).ConnectStart("tcp", "")

@@ -5,16 +5,14 @@ import (
 	"net/http"
 )
 
-// newTransport returns the connections of one Client, and what closes all of
-// them, those in use too.
+// newTransport returns the connections of one Client, made by d.
 //
 //   - MaxConnsPerHost: a request that is cancelled leaves its dial running;
 //     without the bound a slow network piles them up.
 //   - HTTP2 pings: a connection that went silent fails every later request on
 //     it until something asks whether it lives.
 //   - No ResponseHeaderTimeout: the attempt's own limit covers it.
-func newTransport(cfg Config) (t *http.Transport, end func()) {
-	d, end := newDialer(cfg)
+func newTransport(cfg Config, d *dialer) *http.Transport {
 	return &http.Transport{
 		Proxy:                  cfg.Proxy,
 		DialContext:            d.dial,
@@ -30,5 +28,5 @@ func newTransport(cfg Config) (t *http.Transport, end func()) {
 			SendPingTimeout: cfg.PingAfter,
 			PingTimeout:     cfg.PingTimeout,
 		},
-	}, end
+	}
 }

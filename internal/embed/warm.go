@@ -36,6 +36,9 @@ func (p *Pipeline) thaw(b *batch, alive, timeout bool, now time.Time) {
 		p.cold = false
 	}
 	if b != p.pioneer {
+		if alive {
+			p.pioneer = nil // somebody else was answered: it is an attempt like any other now
+		}
 		return
 	}
 	p.pioneer = nil

@@ -44,12 +44,27 @@ type watchedBody struct {
 	pace  *pace // nil: none is kept
 	err   error // what Read last failed with, io.EOF apart
 	ended bool  // read to its end
+
+	came int64        // bytes so far
+	room int64        // bytes that memory is held for
+	more func() error // holds more, or says that there is none; nil: not needed
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.pace != nil && n > 0 {
 		b.pace.came(n)
+	}
+	b.came += int64(n)
+	for b.more != nil && b.came > b.room {
+		was := b.room
+		if refused := b.more(); refused != nil {
+			b.err = refused
+			return n, refused
+		}
+		if b.room == was {
+			break
+		}
 	}
 	switch {
 	case errors.Is(err, io.EOF): // not ErrUnexpectedEOF, which is another error
@@ -164,7 +179,10 @@ func (x *exchange) readError(err error) error {
 	var over *http.MaxBytesError
 	var network net.Error
 	cause := x.body.err
+	var refused *rag.Error
 	switch {
+	case errors.As(cause, &refused):
+		return refused
 	case cause == nil:
 		return &rag.Error{Code: rag.Invalid, Msg: "the body cannot be read as " + mediaType(x.r.Header), Err: err}
 	case errors.As(cause, &over):

@@ -42,8 +42,11 @@ func (d *door) embeddings(ctx context.Context, x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if resp.Model.Name != model.Name { // the documents, and all questions, were moved to it at this moment
+		return reply{}, rag.Errorf(rag.Unavailable, "the model %s has just been replaced by %s", model.Name, resp.Model.Name)
+	}
 	answer := openai.Embeddings{
-		Model: model.Name, Data: make([]openai.Embedding, len(resp.Vectors)),
+		Model: resp.Model.Name, Data: make([]openai.Embedding, len(resp.Vectors)),
 		Usage: openai.Usage{PromptTokens: resp.Tokens, TotalTokens: resp.Tokens},
 	}
 	for i, v := range resp.Vectors {

@@ -129,11 +129,6 @@ func (d *door) attempt(ctx context.Context, x *exchange, rt route) (re reply, er
 		}
 		defer leave()
 	}
-	if rt.body == jsonBody {
-		if err := d.holdBody(x, rt); err != nil {
-			return reply{}, err
-		}
-	}
 	if !rt.foreign {
 		if x.query, err = parseQuery(x.r.URL.RawQuery, rt); err != nil {
 			return reply{}, err
@@ -141,6 +136,11 @@ func (d *door) attempt(ctx context.Context, x *exchange, rt route) (re reply, er
 	}
 	if x.user, err = userOf(x.r.Header); err != nil {
 		return reply{}, err
+	}
+	if rt.body == jsonBody {
+		if err := d.holdBody(x, rt); err != nil {
+			return reply{}, err
+		}
 	}
 	if rt.body == noBody {
 		if err := x.readNothing(); err != nil {

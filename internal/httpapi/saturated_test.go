@@ -40,7 +40,7 @@ func TestAnswersWhenAllIsFull(t *testing.T) {
 				}
 			}
 		}
-		if err := h.bodies.take(h.bodies.max - h.bodies.look().held()); err != nil {
+		if err := h.bodies.take("somebody", h.bodies.max-h.bodies.look().held()); err != nil {
 			t.Fatal(err)
 		}
 		if got := ask(t, h, request(t, http.MethodGet, "/v1/models", nil)); got.status != 503 {
@@ -185,63 +185,74 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// unreadBody fails the test when it is read.
-type unreadBody struct{ t *testing.T }
-
-func (u unreadBody) Read([]byte) (int, error) {
-	u.t.Error("the body was read")
-	return 0, io.EOF
-}
-
-// TestBodyBudget: what bodies may need is bounded before they are read, by what
-// they declare, or by the most that may come where they do not.
+// TestBodyBudget: memory for bodies is held as they come, so that a length that
+// is only declared keeps nobody out, and refused when there is none.
 func TestBodyBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newDoor(Config{MaxBodyBytes: maxEmbeddings}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
 		var senders sync.WaitGroup
-		end, ends := io.Pipe()
-		send := func(target string, length int64) {
-			r := request(t, http.MethodPost, target, end, "Content-Type", contentJSON)
-			r.ContentLength = length
-			senders.Go(func() { ask(t, h, r) })
+		answers := make(chan int, 100)
+		send := func(user string, sent int) (end func()) {
+			body, w := io.Pipe()
+			r := request(t, http.MethodPost, "/v1/embeddings", body, "Content-Type", contentJSON, userHeader, user)
+			r.ContentLength = maxEmbeddings
+			senders.Go(func() { answers <- ask(t, h, r).status })
+			senders.Go(func() { _, _ = w.Write([]byte(strings.Repeat(" ", sent))) })
 			synctest.Wait()
+			return func() { w.Close() }
 		}
-		refused := func(target string, length int64) bool {
+		held := func(want int) {
 			t.Helper()
-			r := request(t, http.MethodPost, target, unreadBody{t}, "Content-Type", contentJSON)
-			r.ContentLength = length
-			began := time.Now()
-			got := ask(t, h, r)
-			if got.header.Get("Retry-After") != "1" || !strings.Contains(string(got.body), `"overloaded"`) || time.Since(began) != 0 {
-				t.Errorf("%s: %d after %v: %s", target, got.status, time.Since(began), got.body)
+			if got := h.bodies.look(); got.Now != want {
+				t.Errorf("held: %+v, want %d", got, want)
 			}
-			return got.status == http.StatusServiceUnavailable
 		}
-		for range 6 {
-			send("/v1/retrieve", maxJSON)
+		var ends []func()
+		for range 8 {
+			ends = append(ends, send("mallory", 1)) // of 8 MiB that it declares
 		}
-		send("/v1/retrieve", -1)
-		send("/v1/embeddings", maxJSON-1)
-		if got := h.bodies.look(); got.Now != maxEmbeddings-1 {
-			t.Errorf("held: %+v", got)
+		held(8 * firstHold)
+		if got := ask(t, h, request(t, http.MethodPost, "/v1/retrieve", strings.NewReader(`{"query":"a"}`), "Content-Type", contentJSON)); got.status != 200 {
+			t.Errorf("another's question meanwhile: %d", got.status)
 		}
-		if !refused("/v1/retrieve", 2) || !refused("/v1/embeddings", 100) || !refused("/v1/retrieve", -1) {
-			t.Error("one more was taken")
+		ends = append(ends, send("other", 3<<20))
+		held(8*firstHold + 4<<20) // it doubles
+		ends = append(ends, send("third", 3<<20))
+		if status := <-answers; status != http.StatusServiceUnavailable {
+			t.Errorf("more than there is: %d", status)
 		}
-		// None of these needs any.
-		if got := ask(t, h, request(t, http.MethodGet, "/v1/documents", nil)); got.status != 200 {
-			t.Errorf("a list: %d", got.status)
+		held(8*firstHold + 4<<20)
+		for _, end := range ends {
+			end()
 		}
-		r := request(t, http.MethodPost, "/v1/retrieve", unreadBody{t}, "Content-Type", contentJSON)
-		if r.ContentLength = maxJSON + 1; ask(t, h, r).status != 413 {
-			t.Error("a body that is too long was not told so")
-		}
-		ends.Close()
 		senders.Wait()
-		if got := h.bodies.look(); got.Now != 0 {
-			t.Errorf("held afterwards: %+v", got)
-		}
+		held(0)
 	})
+}
+
+func TestBudgetOfUsers(t *testing.T) {
+	b := budget{max: 4 * maxEmbeddings}
+	for _, step := range []struct {
+		user rag.User
+		n    int64
+		want rag.Code
+	}{
+		{"a", 2 * maxEmbeddings, ""},
+		{"a", 1, rag.RateLimited},
+		{"b", 2*maxEmbeddings - 1, ""},
+		{"c", 2, rag.Overloaded},
+		{"c", 1, ""},
+	} {
+		if err := b.take(step.user, step.n); rag.CodeOf(err) != step.want {
+			t.Errorf("%s, %d: %v, want %q", step.user, step.n, err, step.want)
+		}
+	}
+	b.give("a", 2*maxEmbeddings)
+	b.give("b", 2*maxEmbeddings-1)
+	b.give("c", 1)
+	if b.held != 0 || len(b.users) != 0 {
+		t.Errorf("left: %d of %v", b.held, b.users)
+	}
 }
 
 // TestVectorBudget: the vectors of an answer are bounded like bodies.
@@ -255,7 +266,7 @@ func TestVectorBudget(t *testing.T) {
 		callers.Go(func() { postEmbeddings(t, h, body(300)) }) // × 1024 × 18 bytes
 		synctest.Wait()
 		got := postEmbeddings(t, h, body(300))
-		if _, _, _, code := got.openAIError(t); code != "overloaded" {
+		if _, _, _, code := got.openAIError(t); code != "rate_limited" {
 			t.Errorf("got %d %s", got.status, got.body)
 		}
 		got = postEmbeddings(t, h, body(600))

@@ -258,13 +258,12 @@ func (p *place) release() {
 // stage runs f as a piece of the call's work: the caller leaves when ctx ends,
 // the place stays taken until f has returned.
 func stage[T any](ctx context.Context, p *place, f func() (T, error)) (T, error) {
-	p.keep()
 	if ctx.Err() != nil {
-		p.release()
 		var zero T
 		return zero, ended(ctx)
 	}
-	return await(ctx, func() (T, error) {
+	p.keep()
+	return begin(ctx, func() (T, error) { // which begins it, whatever has become of ctx
 		defer p.release()
 		return f()
 	})

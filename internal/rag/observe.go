@@ -78,23 +78,24 @@ const (
 func (s *Service) observed(ctx context.Context, operation string, f func(context.Context, *call, *CallEnd) error) error {
 	c := s.calls.begin(ctx, operation)
 	watch := time.AfterFunc(time.Until(c.deadline)+stuckAfter, func() { s.stuck(ctx, c) })
-	end := CallEnd{Operation: operation}
+	end := CallEnd{Operation: operation, Code: Internal} // if f panics
+	defer func() {
+		watch.Stop()
+		end.Late = s.calls.end(c, time.Now())
+		end.Timings.Total = ms(time.Since(c.began))
+		if s.cfg.Observer != nil {
+			s.cfg.Observer.CallEnded(end)
+		}
+	}()
 	var err error
 	// The label is on every goroutine that works for this call, so that its
 	// stacks can be told from others'.
 	pprof.Do(ctx, pprof.Labels(operationLabel, c.id), func(ctx context.Context) { err = f(ctx, c, &end) })
-	watch.Stop()
-	end.Late = s.calls.end(c, time.Now())
-	end.Timings.Total = ms(time.Since(c.began))
-	if s.cfg.Observer == nil {
-		return err
-	}
 	end.Code = CodeOf(err)
 	var e *Error
 	if errors.As(err, &e) {
 		end.Phase = e.Phase
 	}
-	s.cfg.Observer.CallEnded(end)
 	return err
 }
 

@@ -17,8 +17,8 @@ import (
 type Reembedder interface {
 	// LiveModel is the model in use; zero: there are no vectors.
 	LiveModel(ctx context.Context) (Model, error)
-	// UseModel makes m the model in use, unless there are vectors of another:
-	// that is a Conflict error. From then on Publish refuses vectors of any
+	// UseModel makes m the model in use, unless LiveModel is another: that is a
+	// Conflict error. From then on Publish refuses vectors of any
 	// other model, with a Conflict error too.
 	UseModel(ctx context.Context, m Model) error
 	// Outdated returns the next Ready document, over all users, that is not
@@ -57,6 +57,12 @@ func (c *current) get() Embedder {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.in
+}
+
+func (c *current) replace(in Embedder) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.in = in
 }
 
 // settled waits until no change is under way, and returns the embedder in use.
@@ -130,6 +136,13 @@ func (s *Service) Reembed(ctx context.Context, next Embedder, report func(Progre
 		if left == 0 {
 			return move.tell(ctx)
 		}
+		if move.refused > 0 {
+			return &Error{
+				Code: Conflict, Err: move.last,
+				Msg: fmt.Sprintf("%d documents have a passage that %s refuses, and nothing was changed over; the log names them: delete them and go on. The last refusal: %s",
+					move.refused, m.Name, message(move.last)),
+			}
+		}
 		// Documents came in meanwhile.
 	}
 }
@@ -142,11 +155,15 @@ type move struct {
 	model  Model
 	report func(Progress)
 	told   time.Time
+
+	refused int   // documents that next will never embed, of the latest round
+	last    error // why the last of them
 }
 
 // all prepares every document that is there.
 func (v *move) all(ctx context.Context) error {
 	after := int64(0)
+	v.refused = 0
 	for {
 		if time.Since(v.told) > time.Second {
 			if err := v.tell(ctx); err != nil {
@@ -158,7 +175,13 @@ func (v *move) all(ctx context.Context) error {
 			return err
 		}
 		after = o.Order
-		if err := v.document(ctx, *o); err != nil && CodeOf(err) != NotFound { // it was deleted
+		switch err := v.document(ctx, *o); {
+		case err == nil, CodeOf(err) == NotFound: // it was deleted
+		case permanent(err) && ctx.Err() == nil:
+			v.refused++
+			v.last = err
+			v.s.cfg.Log.ErrorContext(ctx, "a document cannot be moved to another model", append(forLog(err), "document", o.DocID)...)
+		default:
 			return err
 		}
 	}
@@ -173,7 +196,7 @@ func (v *move) tell(ctx context.Context) error {
 	return err
 }
 
-// patience is how often a batch is tried; between tries it waits as ingest does.
+// movePatience is how often a batch is tried; between tries it waits as ingest does.
 const movePatience = 8
 
 func (v *move) document(ctx context.Context, o Outdated) error {
@@ -229,10 +252,15 @@ func (v *move) embed(ctx context.Context, user User, texts []string) ([][]float3
 // Settle finds out which model the documents' vectors are of. When it is the
 // embedder's, or there are none, all is well. Else it returns that model:
 // questions have to be asked with it until Reembed has moved the documents. A
-// store that cannot tell is taken as it is.
+// store that cannot tell is taken as it is. From then on the embedder is held
+// against a stored passage before its first vector is used.
 func (s *Service) Settle(ctx context.Context) (live Model, err error) {
+	in := s.current.get()
+	m := in.Model()
+	if sampler, ok := s.store.(Sampler); ok && m != (Model{}) {
+		s.current.replace(&verified{Embedder: in, sampler: sampler})
+	}
 	store, ok := s.store.(Reembedder)
-	m := s.current.get().Model()
 	if !ok {
 		return m, nil
 	}

@@ -140,14 +140,20 @@ func (s *Service) deadline(ctx context.Context, asked time.Duration) (context.Co
 // f must be bound to ctx too: it ends by itself soon after. A panic of f is an
 // Internal error of this call, not the end of everybody's.
 func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	if ctx.Err() != nil {
+		var zero T
+		return zero, ended(ctx)
+	}
+	return begin(ctx, f)
+}
+
+// begin is await that runs f in any case.
+func begin[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type outcome struct {
 		value T
 		err   error
 	}
 	var zero T
-	if err := ctx.Err(); err != nil {
-		return zero, ended(ctx)
-	}
 	done := make(chan outcome, 1) // f never waits for a caller that left
 	go func() {
 		var o outcome

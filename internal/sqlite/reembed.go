@@ -9,21 +9,18 @@ import (
 	"weir/internal/rag"
 )
 
-var _ rag.Reembedder = (*Store)(nil)
+var (
+	_ rag.Reembedder = (*Store)(nil)
+	_ rag.Sampler    = (*Store)(nil)
+)
 
-// LiveModel implements [rag.Reembedder]. As long as nobody said, it is the
-// model that most documents have.
+// LiveModel implements [rag.Reembedder]. Where nobody said, or no document has
+// vectors of it, it is the model that most documents have.
 func (s *Store) LiveModel(ctx context.Context) (m rag.Model, err error) {
 	err = s.read(ctx, s.other, "look up the model in use", func(c *conn) error {
-		key, err := liveModel(c)
-		if err != nil {
+		key, err := inUse(c)
+		if err != nil || key == 0 {
 			return err
-		}
-		if key == 0 {
-			if key, err = c.number(`
-SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL GROUP BY model ORDER BY count(*) DESC, model DESC LIMIT 1`); err != nil || key == 0 {
-				return err
-			}
 		}
 		_, err = c.row("SELECT name, dimensions FROM models WHERE key = ?", func(row *sqlite3.Stmt) {
 			m = rag.Model{Name: row.ColumnText(0), Dim: row.ColumnInt(1)}
@@ -31,6 +28,13 @@ SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL GROUP B
 		return err
 	})
 	return m, err
+}
+
+// inUse returns the key of LiveModel.
+func inUse(c *conn) (int64, error) {
+	return c.number(`
+SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL
+GROUP BY model ORDER BY model = (SELECT live FROM moves) DESC, count(*) DESC, model DESC LIMIT 1`)
 }
 
 // liveModel returns 0 as long as nobody said.
@@ -46,16 +50,12 @@ func (s *Store) UseModel(ctx context.Context, m rag.Model) error {
 		if err != nil {
 			return err
 		}
-		live, err := liveModel(c)
-		if err != nil || live == key {
-			return err
-		}
-		n, err := c.number("SELECT count(*) FROM documents WHERE status = 'ready' AND model <> ?", key)
+		live, err := inUse(c)
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			return &rag.Error{Code: rag.Conflict, Phase: phase, Msg: fmt.Sprintf("%d documents have vectors of another model than %s", n, m.Name)}
+		if live != 0 && live != key {
+			return &rag.Error{Code: rag.Conflict, Phase: phase, Msg: "the documents have vectors of another model than " + m.Name}
 		}
 		_, err = c.exec("UPDATE moves SET live = ?", key)
 		return err
@@ -293,4 +293,36 @@ SELECT block_kind FROM documents WHERE body = ?1 AND status = 'ready' AND model 
 	}
 	_, err = c.exec("DELETE FROM coverage WHERE body = ? AND model = ?", body, model)
 	return false, err
+}
+
+// Sample implements [rag.Sampler].
+func (s *Store) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []float32, err error) {
+	err = s.read(ctx, s.other, "read a passage with its vector", func(c *conn) error {
+		key, err := modelKey(c, m)
+		if err != nil || key == 0 {
+			return err
+		}
+		r, found, err := find(c, "WHERE d.status = 'ready' AND d.model = ? AND d.chunks > 0 LIMIT 1", key)
+		if err != nil || !found {
+			return err
+		}
+		if err := c.rows(selectChunk+"WHERE id = ?", func(row *sqlite3.Stmt) error {
+			ch, err = scanChunk(row, r.ID, r.Filename)
+			return err
+		}, chunkID(r.body, 0)); err != nil {
+			return err
+		}
+		v = make([]float32, m.Dim)
+		ok := false
+		if _, err := c.row("SELECT data FROM vectors WHERE id = ?", func(row *sqlite3.Stmt) {
+			ok = readVector(v, row.ColumnRawBlob(0))
+		}, vectorID(r.body, 0, key)); err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%w: the vector of passage 0 of %s is missing", sqlite3.CORRUPT, r.ID)
+		}
+		return nil
+	})
+	return ch, v, err
 }
