@@ -27,6 +27,8 @@ var rooms = map[string][]string{
 	"internal/sqlite":          {"internal/rag", "internal/analysis", "internal/sqlite/scan", "internal/sqlite/postings"},
 	"internal/sqlite/scan":     {},
 	"internal/sqlite/postings": {"internal/analysis"},
+	"internal/postgres":        {"internal/rag", "internal/analysis", "internal/sqlite/postings"},
+	"internal/postgres/pgtest": {},
 	"internal/storetest":       {"internal/rag"},
 	"internal/httpapi":         {"internal/rag", "internal/openai"},
 	"internal/chaos":           {"internal/openai"},

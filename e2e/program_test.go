@@ -82,7 +82,8 @@ func TestCommandsThatMustFail(t *testing.T) {
 		{"open address", []string{"serve", "--listen", "0.0.0.0:0"}, 2, "no authentication"},
 		{"missing file", []string{"ingest", filepath.Join(dir, "none")}, 1, "no file or folder"},
 		{"broken file", []string{"ingest", broken}, 1, "1 failed"},
-		{"store of another version", []string{"search", "x", "--store", "postgres"}, 2, "not in this version"},
+		{"postgres without an address", []string{"search", "x", "--store", "postgres"}, 2, "DATABASE_URL is not set"},
+		{"postgres that is not there", []string{"search", "x", "--store", "postgres", "--config", write(t, dir, "pg.yaml", "database_url: postgres://u:secret@127.0.0.1:1/x\n")}, 1, "cannot be reached"},
 		{"folder that cannot be made", []string{"ingest", examples, "--data", filepath.Join(broken, "x")}, 1, "data folder cannot be made"},
 		{"no collection", []string{"eval", dir}, 1, "there is no"},
 	}

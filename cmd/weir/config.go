@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"weir/internal/postgres"
+
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 )
@@ -67,7 +69,16 @@ func (a *app) loadConfig(flags *pflag.FlagSet) (config, error) {
 			return config{}, err
 		}
 	}
-	return c, c.settle()
+	if err := c.settle(); err != nil {
+		return c, err
+	}
+	if c.Store == "postgres" && c.DatabaseURL == "" {
+		if c.DatabaseURL = postgres.Address(a.variable); c.DatabaseURL == "" {
+			return c, usagef("%s is postgres, but DATABASE_URL is not set (nor PGHOST, POSTGRES_HOST or DB_HOST)", c.as("WEIR_STORE"))
+		}
+		*c.origin("DATABASE_URL") = origin{c.DatabaseURL, "the variables of its parts"}
+	}
+	return c, nil
 }
 
 // take sets what o says, or the default when o is nothing or zero.

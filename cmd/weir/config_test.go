@@ -50,6 +50,8 @@ func TestConfigPrecedence(t *testing.T) {
 		{name: "none in spite of a key", env: []string{"OPENAI_API_KEY=sk-1"}, args: []string{"--embedder", "none"}, of: "WEIR_EMBEDDER", want: configRow{Value: "none", From: "--embedder"}},
 		{name: "a short secret", env: []string{"OPENAI_API_KEY=sk-1"}, of: "OPENAI_API_KEY", want: configRow{Value: "***", From: "OPENAI_API_KEY"}},
 		{name: "a long secret", env: []string{"OPENAI_API_KEY=sk-abcdefghijklmnop-wxyz"}, of: "OPENAI_API_KEY", want: configRow{Value: "sk-***wxyz", From: "OPENAI_API_KEY"}},
+		{name: "an address with a password", env: []string{"DATABASE_URL=postgres://u:abcdefghijkl@h/secret"}, of: "DATABASE_URL", want: configRow{Value: "***", From: "DATABASE_URL"}},
+		{name: "the parts of an address", env: []string{"WEIR_STORE=postgres", "DB_HOST=h", "DB_PASSWORD=secret"}, of: "DATABASE_URL", want: configRow{Value: "***", From: "the variables of its parts"}},
 		{name: "overlap follows the chunk", args: []string{"--chunk-tokens", "512"}, of: "WEIR_CHUNK_OVERLAP", want: configRow{Value: "64", From: "default"}},
 		{name: "sizes", env: []string{"WEIR_INDEX_MEMORY=500MB"}, of: "WEIR_INDEX_MEMORY", want: configRow{Value: "500MB", From: "WEIR_INDEX_MEMORY"}},
 		{name: "the variables of a Kubernetes service", env: []string{"WEIR_SERVICE_HOST=10.0.0.1", "WEIR_PORT=tcp://10.0.0.1:80", "WEIR_PORT_80_TCP=x", "WEIR_URL=http://h"}, of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
@@ -104,7 +106,7 @@ func TestConfigValues(t *testing.T) {
 	}
 	c.origins = nil
 	want := config{
-		Listen: "127.0.0.1:8080", Data: "./weir-data", Store: "sqlite", Embedder: "openai",
+		Listen: "127.0.0.1:8080", Data: "./weir-data", Store: "sqlite", DatabaseLayout: "own", Embedder: "openai",
 		OpenAIBaseURL: "http://h/v1", OpenAIAPIKey: "k", EmbeddingModel: "m", Dimensions: 12,
 		Timeout: 1500 * time.Millisecond, MaxFileBytes: 500_000_000, IngestWorkers: 7, MaxInFlight: 8, MaxCallMemory: 64 << 20, UserShare: 0.25, MaxConcurrent: 3, MaxBatch: 5,
 		IndexMemory: 64 << 20, DocumentTimeout: time.Minute, ChunkTokens: 300, ChunkOverlap: 30, LogFormat: "text",

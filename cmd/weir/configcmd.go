@@ -58,7 +58,7 @@ func (c *config) rows() []configRow {
 
 // mask leaves so much of a secret that its owner knows which one it is.
 func mask(secret string) string {
-	if len(secret) < 16 {
+	if len(secret) < 16 || strings.ContainsAny(secret, "@=/ ") { // an address: its end may be that of a password
 		return "***"
 	}
 	return secret[:3] + "***" + secret[len(secret)-4:]

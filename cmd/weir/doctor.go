@@ -127,7 +127,7 @@ func (a *app) checkData(ctx context.Context, c config) []finding {
 	if err := c.checkData(); err != nil {
 		return []finding{bad("data", "%v", err), checkAddress(ctx, c)}
 	}
-	h, err := takeHold(c.Data, "doctor")
+	h, err := c.hold("doctor")
 	var held *heldError
 	switch {
 	case errors.As(err, &held):

@@ -12,6 +12,7 @@ import (
 	"weir/internal/embed"
 	"weir/internal/extract"
 	"weir/internal/metrics"
+	"weir/internal/postgres"
 	"weir/internal/rag"
 	"weir/internal/sqlite"
 )
@@ -43,7 +44,7 @@ func openEngine(ctx context.Context, c config, dir, cache string, m *metrics.Met
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(ctx, c, dir, log)
+	store, err := openStore(ctx, c, dir, x.CountTokens, log)
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
@@ -55,7 +56,10 @@ func openEngine(ctx context.Context, c config, dir, cache string, m *metrics.Met
 }
 
 // openStore opens the store that the settings name.
-func openStore(ctx context.Context, c config, dir string, log *slog.Logger) (rag.Store, error) {
+func openStore(ctx context.Context, c config, dir string, tokens func(string) int, log *slog.Logger) (rag.Store, error) {
+	if c.Store == "postgres" {
+		return openPostgres(ctx, c, tokens, log)
+	}
 	s, err := sqlite.Open(ctx, sqlite.Config{Dir: dir, IndexMemory: c.IndexMemory, Log: log})
 	if err != nil {
 		return nil, err
@@ -66,6 +70,19 @@ func openStore(ctx context.Context, c config, dir string, log *slog.Logger) (rag
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func openPostgres(ctx context.Context, c config, tokens func(string) int, log *slog.Logger) (rag.Store, error) {
+	cfg := postgres.Config{
+		Address: c.DatabaseURL, Schema: c.DatabaseSchema, IndexMemory: c.IndexMemory, CountTokens: tokens, Log: log,
+	}
+	if c.DatabaseLayout == "adopted" {
+		if c.Embedder == "openai" {
+			cfg.UnnamedModel = c.EmbeddingModel
+		}
+		return postgres.Adopt(ctx, cfg)
+	}
+	return postgres.Open(ctx, cfg)
 }
 
 // join makes the Service of the rooms that are open.

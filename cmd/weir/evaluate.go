@@ -98,6 +98,7 @@ type bench struct {
 
 // openBench opens the engine of an evaluation.
 func (a *app) openBench(ctx context.Context, c config, flags *pflag.FlagSet) (*bench, error) {
+	c.Store = "sqlite" // wherever the documents of others are
 	index, drop := c.Data, func() error { return nil }
 	if !flags.Changed("data") { // not even the one of WEIR_DATA, which is for work
 		dir, err := os.MkdirTemp("", "weir-eval-")

@@ -29,7 +29,7 @@ const holdPoll = 50 * time.Millisecond
 // holder is for people and never decides.
 type hold struct {
 	dir  string
-	lock *flock.Flock
+	lock *flock.Flock // nil: nothing had to be held
 }
 
 // heldError says that another process holds the folder.
@@ -105,8 +105,28 @@ func (h *hold) write(name string, note any) error {
 	return nil
 }
 
+// hold takes the data folder, where that is what has to be held: any number of
+// servers may work on one database.
+func (c config) hold(command string) (*hold, error) {
+	if c.Store != "sqlite" {
+		return &hold{}, nil
+	}
+	return takeHold(c.Data, command)
+}
+
+// holdOrServer is the same for a command that can go through the server.
+func (c config) holdOrServer(ctx context.Context, command string) (*hold, serverNote, error) {
+	if c.Store != "sqlite" {
+		return &hold{}, serverNote{}, nil
+	}
+	return holdOrServer(ctx, c.Data, command, holdPatience)
+}
+
 // release gives the folder back.
 func (h *hold) release() error {
+	if h.lock == nil {
+		return nil
+	}
 	var errs []error
 	for _, name := range []string{serverFile, holderFile} {
 		if err := os.Remove(filepath.Join(h.dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -126,6 +146,9 @@ type serverNote struct {
 
 // announce leaves the server's address.
 func (h *hold) announce(address string) error {
+	if h.lock == nil {
+		return nil
+	}
 	return h.write(serverFile, serverNote{
 		PID: os.Getpid(), Address: address, Version: thisBuild().Version, Started: time.Now().UTC().Truncate(time.Second),
 	})

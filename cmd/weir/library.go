@@ -37,7 +37,7 @@ type opened struct {
 // openLibrary opens the data folder, or the way to the server that holds it.
 // With work, queued documents are worked on until close.
 func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, command string, work bool) (*opened, error) {
-	h, note, err := holdOrServer(ctx, c.Data, command, holdPatience)
+	h, note, err := c.holdOrServer(ctx, command)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (a *app) reembed(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	h, note, err := holdOrServer(ctx, c.Data, "reembed", holdPatience)
+	h, note, err := c.holdOrServer(ctx, "reembed")
 	if err != nil {
 		return err
 	}

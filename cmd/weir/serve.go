@@ -78,7 +78,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	if err := tryAddress(ctx, c); err != nil {
 		return err
 	}
-	h, err := takeHold(c.Data, "serve")
+	h, err := c.hold("serve")
 	if err != nil {
 		return secondServer(err)
 	}

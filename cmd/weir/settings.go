@@ -22,6 +22,9 @@ type config struct {
 	Listen          string
 	Data            string
 	Store           string
+	DatabaseURL     string
+	DatabaseSchema  string
+	DatabaseLayout  string
 	Embedder        string
 	OpenAIBaseURL   string
 	OpenAIAPIKey    string
@@ -76,8 +79,23 @@ func settings() []setting { //nolint:revive // long because it is a table
 		},
 		{
 			env: "WEIR_STORE", key: "store", flag: "store", value: "NAME", def: "sqlite",
-			help: "where documents are kept: sqlite",
-			set:  setStore,
+			help: "where documents are kept: sqlite, in the data folder, or postgres",
+			set:  setOneOf(func(c *config) *string { return &c.Store }, "sqlite", "postgres"),
+		},
+		{
+			env: "DATABASE_URL", key: "database_url", secret: true, defDoc: "none; docs/POSTGRES.md has the variables that are looked at besides",
+			help: "address of Postgres, as libpq reads it; has no flag, because a command line is seen by others",
+			set:  setText(func(c *config) *string { return &c.DatabaseURL }),
+		},
+		{
+			env: "WEIR_DATABASE_LAYOUT", key: "database_layout", flag: "database-layout", value: "NAME", def: "own",
+			help: "tables in Postgres: own, made by Weir, or adopted, another system's documents and document_chunks, which are only read",
+			set:  setOneOf(func(c *config) *string { return &c.DatabaseLayout }, "own", "adopted"),
+		},
+		{
+			env: "DATABASE_SCHEMA", key: "database_schema", flag: "database-schema", value: "NAME", defDoc: "weir, or upload_pipeline for adopted tables",
+			help: "schema of these tables",
+			set:  setText(func(c *config) *string { return &c.DatabaseSchema }),
 		},
 		{
 			env: "WEIR_EMBEDDER", key: "embedder", flag: "embedder", value: "NAME",
@@ -211,18 +229,6 @@ func setOneOf(field func(*config) *string, names ...string) func(*config, string
 		}
 		*field(c) = text
 		return text == "", nil
-	}
-}
-
-func setStore(c *config, text string) (bool, error) {
-	switch text {
-	case "", "sqlite":
-		c.Store = text
-		return text == "", nil
-	case "postgres", "weaviate":
-		return false, fmt.Errorf("%s is not in this version; only sqlite is", text)
-	default:
-		return false, fmt.Errorf("must be sqlite, not %q", text)
 	}
 }
 

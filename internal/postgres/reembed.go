@@ -1,0 +1,272 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"weir/internal/rag"
+)
+
+var _ rag.Reembedder = (*Store)(nil)
+
+// everybody is the scope in which all documents are seen, and nothing in them.
+func everybody() scope { return scope{queue: true} }
+
+// liveModel returns 0 as long as nobody said. lock is what of the row is to be
+// held to the end of the transaction.
+func liveModel(ctx context.Context, tx pgx.Tx, lock string) (key int32, err error) {
+	err = tx.QueryRow(ctx, "SELECT coalesce(live, 0) FROM moves "+lock).Scan(&key)
+	return key, err
+}
+
+// checkLive refuses to publish vectors of a model that is not the one in use,
+// and keeps it in use until the transaction ends.
+func checkLive(ctx context.Context, tx pgx.Tx, model *int32) error {
+	if model == nil {
+		return nil
+	}
+	live, err := liveModel(ctx, tx, "FOR SHARE")
+	if err == nil && live != 0 && live != *model {
+		err = &rag.Error{Code: rag.Conflict, Phase: phase, Msg: "the embedding model was changed while the document was in work"}
+	}
+	return err
+}
+
+// selectInUse finds the model in use: where nobody said, or no document has
+// vectors of it, the one that most documents have.
+const selectInUse = `SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL GROUP BY model
+  ORDER BY coalesce(model = (SELECT live FROM moves), false) DESC, count(*) DESC, model DESC LIMIT 1`
+
+// LiveModel implements [rag.Reembedder].
+func (s *Store) LiveModel(ctx context.Context) (m rag.Model, err error) {
+	err = s.transact(ctx, s.reading(s.other), everybody(), "look up the model in use", func(ctx context.Context, tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `
+SELECT name, dimensions FROM models WHERE key = (`+selectInUse+`)`).Scan(&m.Name, &m.Dim)
+		if noRows(err) {
+			m, err = rag.Model{}, nil
+		}
+		m.Name = original(m.Name)
+		return err
+	})
+	return m, err
+}
+
+// UseModel implements [rag.Reembedder].
+func (s *Store) UseModel(ctx context.Context, m rag.Model) error {
+	if err := checkModel(m); err != nil {
+		return err
+	}
+	return s.transact(ctx, s.writing(), everybody(), "set the model in use", func(ctx context.Context, tx pgx.Tx) error {
+		live, err := liveModel(ctx, tx, "FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		key, err := addModel(ctx, tx, m)
+		if err != nil || live == key {
+			return err
+		}
+		var inUse int32
+		if err := tx.QueryRow(ctx, selectInUse).Scan(&inUse); err != nil && !noRows(err) {
+			return err
+		}
+		if inUse != 0 && inUse != key {
+			return &rag.Error{Code: rag.Conflict, Phase: phase, Msg: "the documents have vectors of another model than " + m.Name}
+		}
+		_, err = tx.Exec(ctx, "UPDATE moves SET live = $1", key)
+		return err
+	})
+}
+
+// whereOutdated finds what is not prepared for the model $1.
+const whereOutdated = ` FROM documents d WHERE d.status = 'ready' AND d.chunks > 0
+  AND coalesce(d.model, 0) <> $1 AND coalesce(d.next_model, 0) <> $1`
+
+// Outdated implements [rag.Reembedder]. It also notes m as the model that
+// documents are moved to, which keeps its vectors from being swept away.
+func (s *Store) Outdated(ctx context.Context, m rag.Model, after int64) (*rag.Outdated, error) {
+	if err := checkModel(m); err != nil {
+		return nil, err
+	}
+	const doing = "look for documents of another model"
+	var key, target int32
+	if err := s.transact(ctx, s.reading(s.other), everybody(), doing, func(ctx context.Context, tx pgx.Tx) (err error) {
+		if key, err = modelKey(ctx, tx, m); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, "SELECT coalesce(target, 0) FROM moves").Scan(&target)
+	}); err != nil {
+		return nil, err
+	}
+	if key == 0 || target != key {
+		if err := s.transact(ctx, s.writing(), everybody(), doing, func(ctx context.Context, tx pgx.Tx) (err error) {
+			if key, err = addModel(ctx, tx, m); err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, "UPDATE moves SET target = $1", key)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	var o *rag.Outdated
+	err := s.transact(ctx, s.reading(s.other), everybody(), doing, func(ctx context.Context, tx pgx.Tx) error {
+		var id uuid.UUID
+		var name []byte
+		var order int64
+		err := tx.QueryRow(ctx, "SELECT d.key, d.id, (SELECT name FROM owners o WHERE o.owner = d.owner)"+whereOutdated+" AND d.key > $2 ORDER BY d.key LIMIT 1",
+			key, after).Scan(&order, &id, &name)
+		if noRows(err) {
+			o = nil
+			return nil
+		}
+		o = &rag.Outdated{User: rag.User(name), DocID: id.String(), Order: order}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// outdated returns the document, or the NotFound error.
+func outdated(ctx context.Context, tx pgx.Tx, o rag.Outdated, lock string) (record, error) {
+	r, err := documentOf(ctx, tx, ownerOf(o.User), o.DocID, lock)
+	if err == nil && r.Status != rag.Ready {
+		err = notFound(o.DocID)
+	}
+	return r, err
+}
+
+// Unmoved implements [rag.Reembedder].
+func (s *Store) Unmoved(ctx context.Context, o rag.Outdated, m rag.Model, limit int) (chunks []rag.Chunk, err error) {
+	if err := checkModel(m); err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, o.User, "read passages without vectors", func(ctx context.Context, tx pgx.Tx) error {
+		r, err := outdated(ctx, tx, o, "")
+		if err != nil {
+			return err
+		}
+		chunks, _, err = unembedded(ctx, tx, o.User, r, m, max(limit, 0))
+		return err
+	})
+	return chunks, err
+}
+
+// PutMoved implements [rag.Reembedder].
+func (s *Store) PutMoved(ctx context.Context, o rag.Outdated, m rag.Model, indexes []int, vectors [][]float32) error {
+	if err := checkVectors(m, indexes, vectors); err != nil {
+		return err
+	}
+	return s.write(ctx, o.User, "store vectors", func(ctx context.Context, tx pgx.Tx) error {
+		r, err := outdated(ctx, tx, o, forUpdate)
+		if err != nil {
+			return err
+		}
+		return putVectors(ctx, tx, ownerOf(o.User), r, m, indexes, vectors)
+	})
+}
+
+// Prepare implements [rag.Reembedder].
+func (s *Store) Prepare(ctx context.Context, o rag.Outdated, m rag.Model) error {
+	return s.write(ctx, o.User, "prepare the document for another model", func(ctx context.Context, tx pgx.Tx) error {
+		r, err := outdated(ctx, tx, o, forUpdate)
+		if err != nil {
+			return err
+		}
+		key, err := publishable(ctx, tx, o.User, r, m)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE documents SET next_model = $3 WHERE owner = $1 AND id = $2", ownerOf(o.User), r.uuid, key)
+		return err
+	})
+}
+
+// Moved implements [rag.Reembedder]. A document counts when it is prepared, with
+// all its passages.
+func (s *Store) Moved(ctx context.Context, m rag.Model) (p rag.Progress, err error) {
+	err = s.transact(ctx, s.reading(s.other), everybody(), "count vectors", func(ctx context.Context, tx pgx.Tx) error {
+		key, err := modelKey(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, `
+SELECT coalesce(sum(chunks), 0), coalesce(sum(chunks) FILTER (WHERE model = $1 OR next_model = $1), 0) FROM documents WHERE status = 'ready'`, key).
+			Scan(&p.Total, &p.Done)
+	})
+	return p, err
+}
+
+// SwitchModel implements [rag.Reembedder].
+func (s *Store) SwitchModel(ctx context.Context, m rag.Model) (left int, err error) {
+	if err := checkModel(m); err != nil {
+		return 0, err
+	}
+	err = s.transact(ctx, s.writing(), everybody(), "change the model in use", func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := liveModel(ctx, tx, "FOR UPDATE"); err != nil {
+			return err
+		}
+		key, err := addModel(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, "SELECT count(*)"+whereOutdated, key).Scan(&left); err != nil || left > 0 {
+			return err
+		}
+		// Users first, as whoever changes the list of one does.
+		if _, err := tx.Exec(ctx, "UPDATE owners SET generation = generation + 1"); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `
+UPDATE documents SET model = coalesce(next_model, model), next_model = NULL, old_vectors = true WHERE status = 'ready' AND chunks > 0`); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE moves SET live = $1, target = NULL", key)
+		return err
+	})
+	if err == nil {
+		s.sweepSoon()
+	}
+	return left, err
+}
+
+// sweepOldVectors removes some vectors of a document that are of a model no
+// longer in use, unless a new move has begun. more tells that there may be more.
+func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTime)
+	defer cancel()
+	err = s.transact(ctx, s.writing(), everybody(), "remove old vectors", func(ctx context.Context, tx pgx.Tx) error {
+		more = false
+		var target bool
+		if err := tx.QueryRow(ctx, "SELECT target IS NOT NULL FROM moves FOR SHARE").Scan(&target); err != nil || target {
+			return err
+		}
+		var owner, id uuid.UUID
+		var body int64
+		var model int32
+		err := tx.QueryRow(ctx, `
+SELECT owner, id, body, coalesce(model, 0) FROM documents WHERE old_vectors AND status = 'ready' LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&owner, &id, &body, &model)
+		if noRows(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		more = true
+		if _, err := tx.Exec(ctx, "SELECT set_config('weir.owner', $1, true)", owner.String()); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `
+DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model <> $3
+  AND ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE owner = $1 AND body = $2 AND model <> $3 LIMIT $4))`, owner, body, model, sweepRows)
+		if err != nil || tag.RowsAffected() == sweepRows {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE documents SET old_vectors = false WHERE owner = $1 AND id = $2", owner, id)
+		return err
+	})
+	return more, err
+}

@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"weir/internal/analysis"
+	"weir/internal/rag"
+)
+
+// Store is a rag.Store in a schema of its own.
+type Store struct {
+	*database
+	analyzer *analysis.Analyzer
+	indexes  *cache
+	crew     *crew
+	wake     chan struct{} // tells the sweeper that there is waste
+	newest   int64         // version of the schema
+	graphs   atomic.Int64  // how many searches went through one
+}
+
+var _ rag.Store = (*Store)(nil)
+
+// Open opens the store at cfg.Address, making or migrating its tables. ctx
+// bounds the opening only. Errors are [rag.Error] values: Invalid for the
+// Config, Unavailable for a database that cannot be used.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Schema == "" {
+		cfg.Schema = "weir"
+	}
+	if !plainName(cfg.Schema) {
+		return nil, rag.FieldErrorf("schema", "must be of small letters, digits and _, not begin with a digit or pg_, and have at most 63 of them")
+	}
+	cfg = cfg.withDefaults()
+	const doing = "open the store"
+	if ctx.Err() != nil {
+		return nil, ended(ctx, doing)
+	}
+	d, err := connect(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{database: d, analyzer: analysis.New(), wake: make(chan struct{}, 1)}
+	d.plans = "; SET LOCAL enable_seqscan = off" // a user's rows are always found by an index, whatever the planner knows of sizes
+	if s.newest, err = newestVersion(); err == nil {
+		err = d.migrate(ctx)
+	}
+	if err != nil {
+		d.close()
+		return nil, d.explain(ctx, doing, err)
+	}
+	s.crew = newCrew(context.WithoutCancel(ctx))
+	s.indexes = newCache(cfg.IndexMemory)
+	s.warnOfPrivileges(ctx)
+	for _, task := range []func(context.Context){s.sweep, s.tendGraphs} {
+		if err := s.crew.start(task); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	return s, nil
+}
+
+// plainName reports a name that needs no quotes.
+func plainName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && c != '_' && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 63 && !strings.HasPrefix(name, "pg_")
+}
+
+// warnOfPrivileges says when row-level security does not hold for the role.
+func (s *Store) warnOfPrivileges(ctx context.Context) {
+	var free bool
+	err := s.transact(ctx, s.reading(s.other), scope{}, "look at the role", func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user").Scan(&free)
+	})
+	if err == nil && free {
+		s.log.WarnContext(ctx, "the role is not bound by row-level security; use one without SUPERUSER and BYPASSRLS")
+	}
+}
+
+// Ready reports whether the store can be read and written now.
+func (s *Store) Ready(ctx context.Context) error {
+	const doing = "look at the store"
+	err := s.transact(ctx, s.reading(s.other), scope{}, doing, func(ctx context.Context, tx pgx.Tx) error {
+		var standby, readOnly bool
+		// The transaction is read-only itself, so the default is what counts.
+		if err := tx.QueryRow(ctx, "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean").Scan(&standby, &readOnly); err != nil {
+			return err
+		}
+		if standby || readOnly {
+			return &rag.Error{Code: rag.Unavailable, Phase: phase, RetryAfter: again, Msg: doing + ": the database takes no writes (read-only or a standby)"}
+		}
+		have, err := schemaVersion(ctx, tx, s.cfg.Schema)
+		if err == nil && have != s.newest {
+			err = s.newer(have, s.newest)
+			if have < s.newest {
+				err = &rag.Error{Code: rag.Unavailable, Phase: phase, Msg: fmt.Sprintf(
+					"%s: the schema has version %d, older than the %d of this program; it was replaced while the program ran", doing, have, s.newest)}
+			}
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "SELECT key FROM documents LIMIT 1")
+		return err
+	})
+	if err != nil || !s.full.Load() {
+		return err
+	}
+	return s.probe(ctx, doing)
+}
+
+// probe finds out whether the disk has room again, by writing what is then
+// taken back.
+func (s *Store) probe(ctx context.Context, doing string) error {
+	m := s.writing()
+	err := s.transact(ctx, m, scope{owner: probeOwner()}, doing, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+INSERT INTO blobs (owner, body, kind, part, data)
+SELECT $1, 0, 0, n, (SELECT string_agg(uuid_send(gen_random_uuid()), NULL) FROM generate_series(1, 4096 + n)) FROM generate_series(1, 32) n`, probeOwner())
+		if err == nil {
+			err = errProbed
+		}
+		return err
+	})
+	if errors.Is(err, errProbed) || isProbe(err) {
+		s.full.Store(false)
+		return nil
+	}
+	return err
+}
+
+var errProbed = errors.New("there is room")
+
+func isProbe(err error) bool {
+	var told *rag.Error
+	return errors.As(err, &told) && errors.Is(told.Err, errProbed)
+}
+
+func probeOwner() uuid.UUID { return uuid.Max }
+
+// Close waits for calls under way, and refuses new ones.
+func (s *Store) Close() error {
+	s.crew.close()
+	s.close()
+	return nil
+}
+
+func checkUser(user rag.User) error {
+	if user == "" || len(user) > rag.MaxUserBytes {
+		return rag.FieldErrorf("user", "must be from 1 to %d bytes long", rag.MaxUserBytes)
+	}
+	return nil
+}
+
+// ownerOf is what a user's rows carry.
+func ownerOf(user rag.User) uuid.UUID {
+	sum := sha256.Sum256([]byte(user))
+	return uuid.UUID(sum[:16])
+}
+
+// own is the scope of one user.
+func own(user rag.User) scope { return scope{owner: ownerOf(user)} }
+
+func (s *Store) read(ctx context.Context, user rag.User, doing string, f func(ctx context.Context, tx pgx.Tx) error) error {
+	return s.transact(ctx, s.reading(s.other), own(user), doing, f)
+}
+
+func (s *Store) write(ctx context.Context, user rag.User, doing string, f func(ctx context.Context, tx pgx.Tx) error) error {
+	return s.transact(ctx, s.writing(), own(user), doing, f)
+}
