@@ -111,7 +111,7 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned, blamed bool, now time
 	timeout := fault != nil && !cut && fault.Code == rag.Timeout
 	// Who began too late to be answered says nothing of the provider.
 	// Nor does one who is not answered in time while others are.
-	late := cut && b.late && took > max(typical+typical/2, lateLeast) && !p.breaker.good.After(b.began)
+	late := cut && b.late && min(took, now.Sub(p.breaker.good)) > max(typical+typical/2, lateLeast)
 	cool := now
 	if cut || timeout {
 		cool = now.Add(min(max(typical, leastCooling), mostCooling))

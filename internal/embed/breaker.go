@@ -123,8 +123,8 @@ func (b *breaker) check(now time.Time, full bool) {
 }
 
 // stuck reports whether it opened because of attempts that have been under way
-// for longer than allowed with no answer to anybody since: half of the limit,
-// or the probe. Ingest may take its time, unless queries are held up by it.
+// for longer than allowed, all that time with no answer to anybody: half of the
+// limit, or the probe. Ingest may take its time, unless queries are held up by it.
 func (b *breaker) stuck(now time.Time, flying map[*batch]struct{}, allowed func(*batch) time.Duration, limit int, held bool) bool {
 	switch b.state {
 	case opened:
@@ -136,7 +136,7 @@ func (b *breaker) stuck(now time.Time, flying map[*batch]struct{}, allowed func(
 	case closed:
 		n := 0
 		for f := range flying {
-			if now.Sub(f.began) >= allowed(f) && !b.good.After(f.began) {
+			if now.Sub(later(f.began, b.good)) >= allowed(f) {
 				n++
 				held = held || f.purpose == rag.ForQuery
 			}
@@ -147,4 +147,11 @@ func (b *breaker) stuck(now time.Time, flying map[*batch]struct{}, allowed func(
 	}
 	b.open(now)
 	return true
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

@@ -150,7 +150,7 @@ func (p *Pipeline) yield(now time.Time) bool {
 		case b.purpose != rag.ForIngest || b == p.pioneer:
 		case b.live == 0:
 			return true // it was told to end
-		case now.Sub(b.began) < p.stallAfter(b) || p.breaker.good.After(b.began):
+		case now.Sub(later(b.began, p.breaker.good)) < p.stallAfter(b):
 		case oldest == nil || b.began.Before(oldest.began):
 			oldest = b
 		}
@@ -259,6 +259,7 @@ func (p *Pipeline) next(now time.Time) time.Time {
 	hedges := false // some are to be made, if there is a slot
 	for b := range p.flying {
 		sooner(b.began.Add(p.stallAfter(b)))
+		sooner(later(b.began, p.breaker.good).Add(p.stallAfter(b)))
 		if after := p.hedgeAfter(b); after != 0 {
 			sooner(b.began.Add(after))
 			hedges = true

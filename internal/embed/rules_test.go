@@ -369,6 +369,22 @@ func TestRules(t *testing.T) {
 				t.Errorf("%d calls for 41 texts by %d", n, cs.p.MaxBatch())
 			}
 		}},
+		{"a stall in full flow is noticed", Config{MaxConcurrent: 4, MaxBatch: 2}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			flow := func(n int) (last *answer) {
+				for i := range n { // attempts begin and end at all times
+					last = cs.within(9*time.Second, fmt.Sprintf("%d of %d", i, len(s.asked())))
+					after(tick / 8)
+				}
+				return last
+			}
+			flow(40)
+			s.set(mood{hang: true})
+			a := flow(8)
+			cs.all.Wait()
+			if typed(t, a.err); a.took > 3*time.Second+2*tick || cs.p.Stats().BreakerOpens == 0 {
+				t.Errorf("%v after %s; %+v", a.err, a.took, cs.p.Stats())
+			}
+		}},
 		{"nor when its caller has left", Config{}, slow, func(t *testing.T, cs *callers, s *scripted) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cs.ask(ctx, "u", rag.ForQuery, "good", "poison")
