@@ -132,6 +132,7 @@ func (r *run) each(ctx context.Context, end time.Time) bool {
 // start starts a call that is due, in its own goroutine. It returns nil when
 // there is no room, which is counted.
 func (r *run) start(ctx context.Context, due time.Time) *flight {
+	whole := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	f, n := r.tally.begin(due, cancel)
 	if f == nil {
@@ -141,7 +142,12 @@ func (r *run) start(ctx context.Context, due time.Time) *flight {
 	r.calls.Go(func() {
 		defer cancel(nil)
 		defer r.tally.leave()
-		r.tally.end(f, r.caller.Call(ctx, n))
+		result := r.caller.Call(ctx, n)
+		if result.Outcome == Failed && whole.Err() != nil {
+			r.tally.cut(f) // not by the other side
+			return
+		}
+		r.tally.end(f, result)
 	})
 	return f
 }

@@ -200,10 +200,21 @@ func (t *tally) abandon() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range t.waiting {
-		if !f.over {
-			t.report.Unfinished++
-			t.close(f)
-		}
+		t.unfinished(f)
+	}
+}
+
+// cut ends a call that the end of the run cut short.
+func (t *tally) cut(f *flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unfinished(f)
+}
+
+func (t *tally) unfinished(f *flight) {
+	if !f.over {
+		t.report.Unfinished++
+		t.close(f)
 	}
 }
 
