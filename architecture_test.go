@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"internal/postgres/pgtest": {},
 	"internal/storetest":       {"internal/rag"},
 	"internal/httpapi":         {"internal/rag", "internal/openai"},
+	"internal/mcpapi":          {"internal/rag"},
 	"internal/chaos":           {"internal/openai"},
 	"internal/builtin":         {"internal/rag"},
 	"internal/metrics":         {"internal/rag", "internal/embed"},

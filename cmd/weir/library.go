@@ -17,21 +17,23 @@ import (
 // data folder.
 const holdPatience = 10 * time.Second
 
-// library is what ingest and search work with: the rooms in this process, or
+// library is what ingest, search and mcp work with: the rooms in this process, or
 // the server that has them.
 type library interface {
 	Upload(ctx context.Context, user rag.User, n rag.NewDocument) (doc rag.Document, created bool, err error)
 	Watch(ctx context.Context, user rag.User, id string, fn func(rag.Document) error) error
 	Document(ctx context.Context, user rag.User, id string) (rag.Document, error)
+	Documents(ctx context.Context, user rag.User, p rag.Page) (docs []rag.Document, next string, err error)
 	Retrieve(ctx context.Context, user rag.User, r rag.Request) (*rag.Response, error)
 }
 
 // opened is a library with what a command must know of it.
 type opened struct {
 	library
-	server string // its address; empty when the rooms are in this process
-	limit  int64  // the largest document it takes
-	close  func() error
+	server  string        // its address; empty when the rooms are in this process
+	timeout time.Duration // the longest one of its calls may take
+	limit   int64         // the largest document it takes
+	close   func() error
 }
 
 // openLibrary opens the data folder, or the way to the server that holds it.
@@ -52,7 +54,7 @@ func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, c
 	if work {
 		e.begin(ctx)
 	}
-	return &opened{library: e, limit: c.MaxFileBytes, close: func() error { return errors.Join(e.close(ctx), h.release()) }}, nil
+	return &opened{library: e, timeout: c.Timeout, limit: c.MaxFileBytes, close: func() error { return errors.Join(e.close(ctx), h.release()) }}, nil
 }
 
 // reach goes through a server, whose own settings are in force.
@@ -80,7 +82,7 @@ func (a *app) reach(ctx context.Context, flags *pflag.FlagSet, c config, note se
 	if err != nil {
 		return nil, err
 	}
-	return &opened{library: client, server: note.Address, limit: st.MaxFileBytes, close: func() error { return nil }}, nil
+	return &opened{library: client, server: note.Address, timeout: time.Duration(st.TimeoutMS) * time.Millisecond, limit: st.MaxFileBytes, close: func() error { return nil }}, nil
 }
 
 // clientGrace is how much later than the server a client gives up, so that

@@ -117,7 +117,7 @@ deadline, with an answer or a clear error.`,
 	addSettingFlags(root.PersistentFlags())
 	root.AddCommand(
 		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.drillCommand(), a.loadCommand(),
-		a.evalCommand(), a.reembedCommand(),
+		a.evalCommand(), a.reembedCommand(), a.mcpCommand(),
 		a.doctorCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root

@@ -18,6 +18,7 @@ import (
 	"weir/internal/builtin"
 	"weir/internal/embed"
 	"weir/internal/httpapi"
+	"weir/internal/mcpapi"
 	"weir/internal/metrics"
 	"weir/internal/rag"
 
@@ -90,7 +91,11 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close(ctx)) }()
-	server, err := httpapi.Listen(ctx, c.Listen, e.door(c, log), e.Service)
+	door, err := e.door(c, log)
+	if err != nil {
+		return err
+	}
+	server, err := httpapi.Listen(ctx, c.Listen, door, e.Service)
 	if err != nil {
 		return portTaken(err, c.Listen)
 	}
@@ -117,10 +122,15 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 }
 
 // door is how the server is to be, with all that can be seen of the engine.
-func (e *engine) door(c config, log *slog.Logger) httpapi.Config {
+func (e *engine) door(c config, log *slog.Logger) (httpapi.Config, error) {
+	agents, err := mcpapi.New(mcpapi.Config{Version: thisBuild().Version, Timeout: c.Timeout, Log: log}, e.Service)
+	if err != nil {
+		return httpapi.Config{}, err
+	}
 	d := httpapi.Config{
 		Version: thisBuild().Version, Timeout: c.Timeout, MaxFileBytes: c.MaxFileBytes, Log: log,
 		Metrics: e.metrics.Handler(), Observer: e.metrics,
+		MCP: agents.ServeUser,
 	}
 	var stats func() embed.Stats
 	if e.pipeline() != nil {
@@ -133,7 +143,7 @@ func (e *engine) door(c config, log *slog.Logger) httpapi.Config {
 		d.Pipeline = func() any { return stats() }
 	}
 	e.metrics.Watch(e.Load, stats)
-	return d
+	return d, nil
 }
 
 // index brings in the documents of --docs, and returns those that are

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"weir/internal/rag"
 )
 
 // Config is what the door can be told.
@@ -27,6 +29,12 @@ type Config struct {
 	MaxBodyBytes int64 // of memory for JSON bodies, from before they are read until they are answered, and for vectors in answers. Defaults to 256 MiB
 	MaxUploads   int   // uploads received side by side, one user's at most half of them; each may hold some times MaxFileBytes of memory. Defaults to 4
 	MaxStreams   int   // open event streams and wait=true. Defaults to 256
+	MaxMCPCalls  int   // calls of MCP under way, one user's at most half of them. Defaults to 256
+
+	// MCP answers POST /mcp for the user that the door has found out, with the
+	// whole body at hand; it must end soon after the request's context. Defaults
+	// to none: 404.
+	MCP func(w http.ResponseWriter, r *http.Request, user rag.User)
 
 	Metrics  http.Handler // answers GET /metrics. Defaults to none: 404
 	Pipeline func() any   // what the embedder is doing, shown as "pipeline" by /v1/status; it must not block. Defaults to none
@@ -53,6 +61,7 @@ func (c Config) WithDefaults() Config {
 	c.MaxBodyBytes = orDefault(c.MaxBodyBytes, 256<<20)
 	c.MaxUploads = orDefault(c.MaxUploads, 4)
 	c.MaxStreams = orDefault(c.MaxStreams, 256)
+	c.MaxMCPCalls = orDefault(c.MaxMCPCalls, 256)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -62,7 +71,7 @@ func (c Config) WithDefaults() Config {
 func (c Config) validate() error {
 	switch {
 	case min(c.Timeout, c.HeaderTimeout, c.BodyTimeout, c.UploadTimeout, c.UploadGrace, c.WriteTimeout, c.IdleTimeout, c.DrainTimeout) < 0 ||
-		min(c.MaxFileBytes, c.UploadRate, c.MaxBodyBytes) < 0 || min(c.MaxRequests, c.MaxUploads, c.MaxStreams) < 0:
+		min(c.MaxFileBytes, c.UploadRate, c.MaxBodyBytes) < 0 || min(c.MaxRequests, c.MaxUploads, c.MaxStreams, c.MaxMCPCalls) < 0:
 		return errors.New("httpapi.Config: a limit is negative")
 	case c.MaxBodyBytes < maxEmbeddings:
 		return fmt.Errorf("httpapi.Config: MaxBodyBytes must hold the longest body there may be, %d", maxEmbeddings)

@@ -16,19 +16,21 @@ import (
 
 // door is the handler of all paths.
 type door struct {
-	cfg      Config
-	svc      *rag.Service
-	mux      *http.ServeMux
-	nowhere  route
-	started  time.Time
-	logKey   [16]byte // of this process alone, so that users in its log cannot be guessed back
-	requests lane
-	bodies   budget
-	uploads  lane
-	shares   *shares // of the uploads
-	streams  lane
-	draining chan struct{} // closed when the server is about to stop
-	drain    func()        // closes it, once
+	cfg         Config
+	svc         *rag.Service
+	mux         *http.ServeMux
+	nowhere     route
+	started     time.Time
+	logKey      [16]byte // of this process alone, so that users in its log cannot be guessed back
+	requests    lane
+	bodies      budget
+	uploads     lane
+	shares      *shares // of the uploads
+	agentShares *shares // of the calls of MCP
+	streams     lane
+	calls       lane          // of MCP, once their body has come
+	draining    chan struct{} // closed when the server is about to stop
+	drain       func()        // closes it, once
 }
 
 // New makes the handler. A negative limit in cfg panics; see Listen for the
@@ -42,12 +44,14 @@ func newDoor(cfg Config, svc *rag.Service) *door {
 	}
 	d := &door{
 		cfg: cfg, svc: svc, mux: http.NewServeMux(), started: time.Now(),
-		requests: newLane("requests", cfg.MaxRequests),
-		bodies:   budget{max: cfg.MaxBodyBytes},
-		uploads:  newLane("uploads", cfg.MaxUploads),
-		shares:   newShares("uploads", max(1, cfg.MaxUploads/2)),
-		streams:  newLane("event streams", cfg.MaxStreams),
-		draining: make(chan struct{}),
+		requests:    newLane("requests", cfg.MaxRequests),
+		bodies:      budget{max: cfg.MaxBodyBytes},
+		uploads:     newLane("uploads", cfg.MaxUploads),
+		shares:      newShares("uploads", max(1, cfg.MaxUploads/2)),
+		streams:     newLane("event streams", cfg.MaxStreams),
+		calls:       newLane("MCP calls", cfg.MaxMCPCalls),
+		agentShares: newShares("MCP calls", max(1, cfg.MaxMCPCalls/2)),
+		draining:    make(chan struct{}),
 	}
 	d.drain = sync.OnceFunc(func() { close(d.draining) })
 	_, _ = rand.Read(d.logKey[:]) // never fails, says crypto/rand
@@ -98,6 +102,9 @@ func (d *door) routes() []route {
 		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
 		{method: "POST", path: "/v1/reembed", handle: d.reembed},
+	}
+	if d.cfg.MCP != nil {
+		routes = append(routes, route{method: "POST", path: "/mcp", handle: d.agents, body: jsonBody, most: maxAgentMessage})
 	}
 	if d.cfg.Metrics != nil {
 		routes = append(routes, route{method: "GET", path: "/metrics", handle: d.metrics, lane: noPlace, quiet: true, foreign: true})

@@ -23,6 +23,7 @@ type Status struct {
 	Bodies   Lane      `json:"body_bytes"` // of memory that JSON bodies and vectors in answers hold
 	Uploads  Lane      `json:"uploads"`    // being received
 	Streams  Lane      `json:"streams"`    // open: events and wait=true
+	MCPCalls Lane      `json:"mcp_calls"`  // of POST /mcp, once their body has come
 	Draining bool      `json:"draining"`   // the server is about to stop
 	// Pipeline is what the embedder is doing, in its own words; nil: it does
 	// not say.

@@ -210,8 +210,14 @@ func WithOperation(ctx context.Context) (with context.Context, id string) {
 	return context.WithValue(ctx, operationKey{}, id), id
 }
 
+// Operation is the id that WithOperation gave the calls of ctx; "" without.
+func Operation(ctx context.Context) string {
+	id, _ := ctx.Value(operationKey{}).(string)
+	return id
+}
+
 func operationOf(ctx context.Context) string {
-	if id, ok := ctx.Value(operationKey{}).(string); ok {
+	if id := Operation(ctx); id != "" {
 		return id
 	}
 	return newID()

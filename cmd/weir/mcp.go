@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"weir/internal/httpapi"
+	"weir/internal/mcpapi"
+	"weir/internal/metrics"
+	"weir/internal/rag"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func (a *app) mcpCommand() *cobra.Command {
+	var user string
+	cmd := &cobra.Command{
+		Use:   "mcp",
+		Short: "Serve agents (Model Context Protocol) on standard input and output",
+		Long: `Speaks the Model Context Protocol on standard input and output, for clients that start
+their servers themselves. The tools are retrieve, list_documents, get_document and
+add_document, on the documents of one user.
+If a server runs on the data folder, calls go through it. Else this holds the folder
+for as long as the client keeps it, works on queued documents, and lets other
+commands on the folder go through it.`,
+		Example: `  weir mcp --data /home/me/weir-data`,
+		Args:    exactly(0, ""),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.mcp(cmd, user) },
+	}
+	addUserFlag(cmd.Flags(), &user, "user whose documents are meant")
+	return cmd
+}
+
+func (a *app) mcp(cmd *cobra.Command, user string) (err error) {
+	ctx := cmd.Context()
+	if err := checkUser(user); err != nil {
+		return err
+	}
+	c, err := a.loadConfig(cmd.Flags())
+	if err != nil {
+		return err
+	}
+	if err := c.checkData(); err != nil {
+		return err
+	}
+	lib, err := newLasting(func() (*opened, error) { return a.openForAgents(ctx, cmd.Flags(), c) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lib.close()) }()
+	door, err := mcpapi.New(mcpapi.Config{Version: thisBuild().Version, Timeout: lib.now.Load().timeout, Log: a.logger(c.quieter())}, lib)
+	if err != nil {
+		return err
+	}
+	in, ok := a.stdin.(io.ReadCloser)
+	if !ok {
+		in = io.NopCloser(a.stdin)
+	}
+	if err := door.ServeStdio(ctx, rag.User(user), in, a.stdout); err != nil {
+		return fmt.Errorf("the conversation on standard input broke off: %w", err)
+	}
+	return nil
+}
+
+// openForAgents is openLibrary for a command that stays for hours: while it has
+// the folder, other commands, and other clients' weir mcp, go through it.
+func (a *app) openForAgents(ctx context.Context, flags *pflag.FlagSet, c config) (*opened, error) {
+	h, note, err := c.holdOrServer(ctx, "mcp")
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		return a.reach(ctx, flags, c, note)
+	}
+	log := a.logger(c.quieter())
+	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), metrics.New(thisBuild().Version), log)
+	if err != nil {
+		return nil, errors.Join(err, h.release())
+	}
+	fail := func(err error) (*opened, error) { return nil, errors.Join(err, e.close(ctx), h.release()) }
+	door, err := e.door(c, log)
+	if err != nil {
+		return fail(err)
+	}
+	server, err := httpapi.Listen(ctx, "127.0.0.1:0", door, e.Service)
+	if err != nil {
+		return fail(err)
+	}
+	if err := h.announce(server.Addr()); err != nil {
+		return fail(errors.Join(err, server.Close()))
+	}
+	a.tellMoved(e)
+	e.begin(ctx)
+	serveCtx, stop := context.WithCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(serveCtx) }()
+	return &opened{library: e, timeout: c.Timeout, limit: c.MaxFileBytes, close: func() error {
+		stop()
+		return errors.Join(<-served, e.close(ctx), h.release())
+	}}, nil
+}

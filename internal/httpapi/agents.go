@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"weir/internal/rag"
+)
+
+// maxAgentMessage is the longest body of POST /mcp.
+const maxAgentMessage = 8 << 20
+
+// agents is POST /mcp, by a handler that is given. It is asked only once the
+// body has come, and its answer is kept until it is whole: what it works with
+// does not wait for a network, and its own deadline is the service's.
+func (d *door) agents(ctx context.Context, x *exchange) (reply, error) {
+	if !isJSON(x.r.Header) {
+		return reply{}, unsupported(x.r.Header, contentJSON)
+	}
+	body, err := x.readAll(maxAgentMessage)
+	if err != nil {
+		return reply{}, err
+	}
+	leaveOwn, err := d.agentShares.enter(ctx, x.user, 0)
+	if err != nil {
+		return reply{}, err
+	}
+	defer leaveOwn()
+	leave, err := d.calls.enter(ctx, 0)
+	if err != nil {
+		return reply{}, err
+	}
+	defer leave()
+	r := x.r.WithContext(ctx)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	kept := &keptAnswer{header: http.Header{}}
+	d.cfg.MCP(kept, r, x.user)
+	switch {
+	case ctx.Err() != nil:
+		return reply{}, ctx.Err()
+	case kept.status == 0:
+		return reply{}, fmt.Errorf("the MCP door did not answer")
+	case kept.body.Len() == 0:
+		return reply{status: kept.status}, nil
+	case kept.isJSON():
+		return reply{status: kept.status, raw: kept.body.Bytes()}, nil
+	default: // plain words about the request
+		return reply{}, rag.Errorf(codeOfPlain(kept.status), "%s", shortened(strings.TrimSpace(kept.body.String())))
+	}
+}
+
+// codeOfPlain is the code of an answer in plain words.
+func codeOfPlain(status int) rag.Code {
+	switch status {
+	case http.StatusForbidden:
+		return rag.Forbidden
+	case http.StatusNotFound:
+		return rag.NotFound
+	case http.StatusRequestEntityTooLarge:
+		return rag.TooLarge
+	case http.StatusUnsupportedMediaType:
+		return rag.UnsupportedMedia
+	default:
+		if status >= 500 {
+			return rag.Internal
+		}
+		return rag.Invalid
+	}
+}
+
+// shortened is words that may repeat what a caller sent.
+func shortened(s string) string {
+	const most = 256
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return strings.ToValidUTF8(s, "?")
+}
+
+// keptAnswer keeps an answer instead of sending it. It is used by one goroutine
+// at a time.
+type keptAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (k *keptAnswer) Header() http.Header { return k.header }
+
+func (k *keptAnswer) WriteHeader(status int) {
+	if k.status == 0 {
+		k.status = status
+	}
+}
+
+func (k *keptAnswer) Write(p []byte) (int, error) {
+	k.WriteHeader(http.StatusOK)
+	return k.body.Write(p) //nolint:wrapcheck // never fails
+}
+
+func (k *keptAnswer) isJSON() bool {
+	m, _, err := mime.ParseMediaType(k.header.Get("Content-Type"))
+	return err == nil && m == contentJSON
+}

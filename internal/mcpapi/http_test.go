@@ -1,0 +1,135 @@
+package mcpapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"weir/internal/rag"
+)
+
+// scripted is a library whose questions are answered by a function.
+type scripted struct {
+	Library
+	retrieve func(ctx context.Context) (*rag.Response, error)
+}
+
+func (s scripted) Retrieve(ctx context.Context, _ rag.User, _ rag.Request) (*rag.Response, error) {
+	return s.retrieve(ctx)
+}
+
+const question = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"retrieve","arguments":{"query":"q"}}}`
+
+func post(ctx context.Context, t *testing.T, url, body string) (*http.Response, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("X-User-ID", "ann")
+	return http.DefaultClient.Do(r)
+}
+
+func answer(t *testing.T, url, body string) (int, string) {
+	t.Helper()
+	resp, err := post(t.Context(), t, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, strings.TrimSpace(string(b))
+}
+
+// The SDK's context neither has a deadline nor ends with the request: ours
+// must.
+func TestWorkEndsWhenTheCallerLeaves(t *testing.T) {
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	s := listen(t, newDoor(t, Config{}, scripted{retrieve: func(ctx context.Context) (*rag.Response, error) {
+		close(begun)
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return nil, ctx.Err()
+	}}))
+	ctx, leave := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		resp, err := post(ctx, t, s.URL, question)
+		if err == nil {
+			resp.Body.Close()
+		}
+		failed <- err
+	}()
+	<-begun
+	leave()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the work ended with %v", err)
+	}
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller got %v", err)
+	}
+}
+
+func TestPanicIsAnAnswer(t *testing.T) {
+	log := &strings.Builder{}
+	s := listen(t, newDoor(t, Config{Log: newLogger(log)}, scripted{retrieve: func(context.Context) (*rag.Response, error) { panic("secret") }}))
+	for range 2 {
+		status, body := answer(t, s.URL, question)
+		if status != http.StatusOK || !strings.Contains(body, `"isError":true`) || !strings.Contains(body, `\"internal\"`) || strings.Contains(body, "secret") {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+	// The resources have no tool around them.
+	if status, body := answer(t, s.URL, `{"jsonrpc":"2.0","id":1,"method":"resources/list","params":{}}`); status != http.StatusOK || !strings.Contains(body, "-32603") {
+		t.Errorf("%d %s", status, body)
+	}
+	s.Close()
+	if n := strings.Count(log.String(), "panic: secret"); n != 2 {
+		t.Errorf("the log has it %d times:\n%s", n, log)
+	}
+}
+
+func TestMessagesThatAreRefused(t *testing.T) {
+	s := listen(t, newDoor(t, Config{}, scripted{}))
+	tests := []struct {
+		name, body string
+		status     int
+		says       string
+	}{
+		{"nothing", ``, 400, "-32700"},
+		{"not JSON", `{"jsonrpc"`, 400, "-32700"},
+		{"two messages", question + question, 400, "-32700"},
+		{"a batch", `[` + question + `,` + question + `]`, 400, "not a batch"},
+		{"an empty batch", ` []`, 400, "not a batch"},
+		{"a string", `"tools/call"`, 400, "-32600"},
+		{"too deep", strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), 400, "-32700"},
+		{"deep arguments", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"retrieve","arguments":{"query":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}}`, 400, "depth"},
+		{"too long", `{"a":"` + strings.Repeat("x", MaxMessageBytes) + `"}`, 413, "-32600"},
+		{"no such method", `{"jsonrpc":"2.0","id":1,"method":"tools/eat","params":{}}`, 400, "tools/eat"},
+		{"no version", `{"id":1,"method":"tools/list"}`, 400, ""},
+		{"no params", `{"jsonrpc":"2.0","id":1,"method":"tools/call"}`, 400, "params"},
+		{"null params", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":null}`, 200, "-32600"},
+		{"a listener", `{"jsonrpc":"2.0","id":"x","method":"subscriptions/listen","params":{}}`, 404, `"id":"x"`},
+		{"subscribe", `{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"weir://documents/x"}}`, 200, `"error"`},
+		{"an answer to nothing", `{"jsonrpc":"2.0","id":1,"result":{}}`, 202, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status, body := answer(t, s.URL, tt.body)
+			if len(body) > 300 {
+				body = body[:300]
+			}
+			if status != tt.status || !strings.Contains(body, tt.says) {
+				t.Errorf("%d %s", status, body)
+			}
+		})
+	}
+}
