@@ -114,6 +114,9 @@ func checkSettings(c *config) finding {
 // checkData looks at the folder, who holds it, the store in it and the
 // address. A folder that is not there yet is no fault, and is not made.
 func (a *app) checkData(ctx context.Context, c config) []finding {
+	if c.Store != "sqlite" {
+		return []finding{a.checkStore(ctx, c), checkAddress(ctx, c)}
+	}
 	if _, err := os.Stat(c.Data); errors.Is(err, os.ErrNotExist) {
 		parent, err := existing(c.Data)
 		if err != nil {

@@ -79,7 +79,7 @@ func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
 	if c.given("WEIR_TIMEOUT") {
 		r.TimeoutMS = int(c.Timeout.Milliseconds())
 	}
-	if _, err := os.Stat(c.Data); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(c.Data); c.Store == "sqlite" && errors.Is(err, fs.ErrNotExist) {
 		if err := c.checkVector(f.mode); err != nil {
 			return err
 		}

@@ -52,7 +52,9 @@ type watchedBody struct {
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if b.pace != nil && n > 0 {
+	// Once all of it has come net/http watches the connection, and a deadline
+	// would look to it like a caller who leaves.
+	if b.pace != nil && n > 0 && err == nil {
 		b.pace.came(n)
 	}
 	b.came += int64(n)

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"strings"
@@ -60,6 +61,8 @@ func Address(variable func(name string) string) string {
 	return ""
 }
 
+var errSplit = errors.New("it falls into the wrong parts")
+
 // parse reads an address. Its errors hold nothing of it: any part may be a
 // misplaced password.
 func parse(address string) (*pgxpool.Config, error) {
@@ -67,6 +70,9 @@ func parse(address string) (*pgxpool.Config, error) {
 		return nil, rag.FieldErrorf("address", "of the database is missing: set DATABASE_URL")
 	}
 	cfg, err := pgxpool.ParseConfig(plain(address))
+	if err == nil && strings.ContainsAny(cfg.ConnConfig.Host+cfg.ConnConfig.Database, "@") {
+		err = errSplit // by a reserved character of the password, a part of which would be taken for something else
+	}
 	if err != nil {
 		return nil, rag.FieldErrorf("address", "of the database cannot be read; it looks like postgres://user:password@host:5432/name?sslmode=require, "+
 			"with the reserved characters of the password written as %%XX")

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/pbkdf2"
 	"crypto/sha256"
 	"fmt"
 	"strconv"
@@ -52,8 +53,14 @@ func Adopt(ctx context.Context, cfg Config) (*Adopted, error) {
 	d.plans = "; SET LOCAL enable_seqscan = off"
 	// Nothing can be stored, so the key is made of what only the servers know.
 	c := d.other.Config().ConnConfig
-	sum := sha256.Sum256([]byte("cursors\x00" + c.Password + "\x00" + c.Host + "\x00" + c.Database + "\x00" + cfg.Schema))
-	s.secret = sum[:]
+	// Of the password, because all servers of a database must read each other's
+	// cursors, and slowly, because callers see them.
+	sum, err := pbkdf2.Key(sha256.New, c.Password, []byte("cursors\x00"+c.Host+"\x00"+c.Database+"\x00"+cfg.Schema), cursorRounds, sha256.Size)
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	s.secret = sum
 	if err := s.look(ctx, doing); err != nil {
 		d.close()
 		return nil, err
@@ -62,6 +69,9 @@ func Adopt(ctx context.Context, cfg Config) (*Adopted, error) {
 	s.indexes = newCache(cfg.IndexMemory)
 	return s, nil
 }
+
+// cursorRounds is what OWASP advised in 2023 for PBKDF2 with SHA-256.
+const cursorRounds = 600_000
 
 // look finds out what the tables are like.
 func (s *Adopted) look(ctx context.Context, doing string) error {

@@ -116,6 +116,10 @@ func (s *Service) Reembed(ctx context.Context, next Embedder, report func(Progre
 	if m == (Model{}) {
 		return Errorf(Invalid, "there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
 	}
+	if sampler, ok := s.store.(Sampler); ok {
+		// What was made before it was broken off must have come from the same.
+		next = &verified{Embedder: next, sampler: sampler}
+	}
 	if !s.reembedding.TryLock() {
 		return ErrMoving
 	}

@@ -228,6 +228,8 @@ func (s *Store) SwitchModel(ctx context.Context, m rag.Model) (left int, err err
 		for _, sql := range []string{
 			`UPDATE documents SET model = next_model, block_bytes = next_block_bytes, block_kind = 5 - block_kind,
   next_model = NULL, next_block_bytes = 0 WHERE status = 'ready' AND next_model = ?1`,
+			// What was prepared for yet another model is swept away, so that it has to be made anew.
+			`UPDATE documents SET next_model = NULL, next_block_bytes = 0 WHERE next_model IS NOT NULL AND ?1 <> 0`,
 			`UPDATE moves SET live = ?1, target = NULL`,
 			`UPDATE users SET generation = generation + 1 WHERE ?1 <> 0`, // of all: their indexes have to be loaded anew
 		} {
@@ -302,7 +304,7 @@ func (s *Store) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []floa
 		if err != nil || key == 0 {
 			return err
 		}
-		r, found, err := find(c, "WHERE d.status = 'ready' AND d.model = ? AND d.chunks > 0 LIMIT 1", key)
+		r, found, err := find(c, "WHERE d.status = 'ready' AND d.chunks > 0 AND (d.model = ?1 OR d.next_model = ?1) LIMIT 1", key)
 		if err != nil || !found {
 			return err
 		}

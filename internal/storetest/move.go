@@ -170,6 +170,10 @@ func testMoveResumed(t *testing.T, open func() rag.Store) {
 	for i := range 5 {
 		ingest(t, s, alice, fmt.Sprintf("%d.txt", i), fmt.Sprintf("heron %d", i), "a weir", fmt.Sprintf("an otter %d", i))
 	}
+	// One that is broken off, and taken back.
+	moveSome(t, s, other(), 4)
+	switchTo(t, s, model(), 0)
+	wantIn(t, s, model(), alice, "an otter 0")
 	done := false
 	for rounds := 0; !done; rounds++ {
 		if rounds > 20 {
