@@ -7,7 +7,7 @@ CACHE            := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/wei
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
 # Packages in which things happen side by side.
-CONCURRENT := ./cmd/... ./internal/builtin/... ./internal/chaos/... ./internal/embed/... ./internal/extract/... ./internal/drill/... ./internal/httpapi/... ./internal/load/... ./internal/metrics/... ./internal/postgres/... ./internal/rag/... ./internal/sqlite/...
+CONCURRENT := ./cmd/... ./internal/builtin/... ./internal/chaos/... ./internal/embed/... ./internal/extract/... ./internal/drill/... ./internal/httpapi/... ./internal/load/... ./internal/metrics/... ./internal/postgres/... ./internal/postings/... ./internal/rag/... ./internal/sqlite/...
 
 ROUNDS    ?= 5
 FUZZTIME  ?= 30s

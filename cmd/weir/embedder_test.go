@@ -87,3 +87,15 @@ func TestReembed(t *testing.T) {
 		t.Errorf("after the move: %+v", got)
 	}
 }
+
+// A document that waits for the provider says so while it does.
+func TestIngestSaysWhyItWaits(t *testing.T) {
+	var out, talk strings.Builder
+	s := &lineShow{out: &out, talk: &talk, total: 1}
+	for _, why := range []string{"", "the provider is gone", "the provider is gone", "it is asked too often"} {
+		s.moved(0, rag.Document{Filename: "a.txt", Status: rag.Queued, Waiting: why})
+	}
+	if want := "a.txt waits: the provider is gone\na.txt waits: it is asked too often\n"; talk.String() != want || out.String() != "" {
+		t.Errorf("said %q and printed %q", talk.String(), out.String())
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"syscall"
 
 	"weir/internal/rag"
 
@@ -40,6 +41,9 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	cmd, err := root.ExecuteContextC(ctx)
 	if lost := out.err(); lost != nil && (err == nil || errors.Is(err, lost)) {
 		err = fmt.Errorf("the results could not be written: %w", lost)
+		if errors.Is(lost, syscall.EPIPE) {
+			err = errReported // who reads them has had enough, and need not be told
+		}
 	}
 	var usage usageError
 	switch {

@@ -36,7 +36,7 @@ func (a *app) newShow(docs []candidate, asJSON bool) show {
 		}
 		return newBarShow(a.stderr, lines, width, docs)
 	}
-	return &lineShow{out: a.stdout, total: len(docs)}
+	return &lineShow{out: a.stdout, talk: a.stderr, total: len(docs)}
 }
 
 // jsonShow writes each outcome as a line of JSON.
@@ -59,13 +59,30 @@ func (s *jsonShow) done(_ int, o outcome) {
 type lineShow struct {
 	mu    sync.Mutex
 	out   io.Writer
+	talk  io.Writer // of what is no result
 	ended int
 	total int
+
+	waiting map[int]string // why, as it was told
 }
 
-func (s *lineShow) begun(int)               {}
-func (s *lineShow) moved(int, rag.Document) {}
-func (s *lineShow) end()                    {}
+func (s *lineShow) begun(int) {}
+func (s *lineShow) end()      {}
+
+// moved tells why a document waits, once for each reason: a provider that is
+// gone must not look like work.
+func (s *lineShow) moved(i int, doc rag.Document) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if doc.Waiting == "" || s.waiting[i] == doc.Waiting {
+		return
+	}
+	if s.waiting == nil {
+		s.waiting = map[int]string{}
+	}
+	s.waiting[i] = doc.Waiting
+	fmt.Fprintf(s.talk, "%s waits: %s\n", printable(doc.Filename), doc.Waiting)
+}
 
 func (s *lineShow) done(_ int, o outcome) {
 	s.mu.Lock()

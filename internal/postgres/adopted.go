@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"weir/internal/analysis"
+	"weir/internal/crew"
 	"weir/internal/rag"
 )
 
@@ -25,7 +26,7 @@ type Adopted struct {
 	*database
 	analyzer *analysis.Analyzer
 	indexes  *cache
-	crew     *crew
+	crew     *crew.Crew
 	old      tables
 	secret   []byte // of cursors
 }
@@ -65,7 +66,7 @@ func Adopt(ctx context.Context, cfg Config) (*Adopted, error) {
 		d.close()
 		return nil, err
 	}
-	s.crew = newCrew(context.WithoutCancel(ctx))
+	s.crew = crew.New(context.WithoutCancel(ctx), errClosed())
 	s.indexes = newCache(cfg.IndexMemory)
 	return s, nil
 }
@@ -285,7 +286,7 @@ func (s *Adopted) Ready(ctx context.Context) error {
 
 // Close waits for calls under way, and refuses new ones.
 func (s *Adopted) Close() error {
-	s.crew.close()
+	s.crew.Close()
 	s.close()
 	return nil
 }

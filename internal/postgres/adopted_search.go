@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"weir/internal/postings"
 	"weir/internal/rag"
-	"weir/internal/sqlite/postings"
 )
 
 // Candidates implements [rag.Searcher]. Vectors are compared one by one, so the

@@ -10,8 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"weir/internal/postings"
 	"weir/internal/rag"
-	"weir/internal/sqlite/postings"
 )
 
 // listed is a document of the user with passages.

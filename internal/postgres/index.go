@@ -6,7 +6,7 @@ import (
 	"iter"
 	"sync/atomic"
 
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 // index is one user's words in memory, derived from the database, and the view

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"weir/internal/postings"
 	"weir/internal/rag"
-	"weir/internal/sqlite/postings"
 )
 
 // neighbor is a hit of the vector half.

@@ -12,8 +12,9 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"weir/internal/analysis"
+	"weir/internal/crew"
+	"weir/internal/postings"
 	"weir/internal/rag"
-	"weir/internal/sqlite/postings"
 )
 
 const (
@@ -134,9 +135,9 @@ func (s *Store) attemptSearch(ctx context.Context, doing string, user rag.User, 
 
 // warm loads the index of a user, and not too many at once. It goes on when the
 // caller leaves, so that the next one finds more done.
-func (d *database) warm(ctx context.Context, doing string, by *crew, indexes *cache, e *entry, load func(ctx context.Context) error) error {
+func (d *database) warm(ctx context.Context, doing string, by *crew.Crew, indexes *cache, e *entry, load func(ctx context.Context) error) error {
 	f, err := indexes.load(e, func(f *flight) error {
-		return by.start(func(ctx context.Context) {
+		return by.Start(func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, loadTime)
 			defer cancel()
 			select {

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"weir/internal/analysis"
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 // segmentForm goes up with every change of what analysis makes of a text;

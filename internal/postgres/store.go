@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"weir/internal/analysis"
+	"weir/internal/crew"
 	"weir/internal/rag"
 )
 
@@ -20,7 +21,7 @@ type Store struct {
 	*database
 	analyzer *analysis.Analyzer
 	indexes  *cache
-	crew     *crew
+	crew     *crew.Crew
 	wake     chan struct{} // tells the sweeper that there is waste
 	newest   int64         // version of the schema
 	graphs   atomic.Int64  // how many searches went through one
@@ -56,11 +57,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		d.close()
 		return nil, d.explain(ctx, doing, err)
 	}
-	s.crew = newCrew(context.WithoutCancel(ctx))
+	s.crew = crew.New(context.WithoutCancel(ctx), errClosed())
 	s.indexes = newCache(cfg.IndexMemory)
 	s.warnOfPrivileges(ctx)
 	for _, task := range []func(context.Context){s.sweep, s.tendGraphs} {
-		if err := s.crew.start(task); err != nil {
+		if err := s.crew.Start(task); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -151,7 +152,7 @@ func probeOwner() uuid.UUID { return uuid.Max }
 
 // Close waits for calls under way, and refuses new ones.
 func (s *Store) Close() error {
-	s.crew.close()
+	s.crew.Close()
 	s.close()
 	return nil
 }

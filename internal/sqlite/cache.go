@@ -5,6 +5,7 @@ import (
 	"context"
 	"sync"
 
+	"weir/internal/crew"
 	"weir/internal/rag"
 )
 
@@ -42,7 +43,7 @@ func newCache(limit int64, load func(ctx context.Context, user rag.User) (*index
 // get returns a user's index, loaded by the crew when it is not there. All who
 // ask while it is loaded share the outcome, each waiting under their own ctx;
 // the loading goes on without them. The caller gives the entry to release.
-func (k *cache) get(ctx context.Context, by *crew, user rag.User) (*entry, error) {
+func (k *cache) get(ctx context.Context, by *crew.Crew, user rag.User) (*entry, error) {
 	k.mu.Lock()
 	e, known := k.entries[user]
 	if !known {
@@ -57,7 +58,7 @@ func (k *cache) get(ctx context.Context, by *crew, user rag.User) (*entry, error
 	k.recent.MoveToFront(e.place)
 	k.mu.Unlock()
 	if !known {
-		if err := by.start(func(ctx context.Context) {
+		if err := by.Start(func(ctx context.Context) {
 			x, err := k.load(ctx, user)
 			k.finish(e, x, err)
 		}); err != nil {

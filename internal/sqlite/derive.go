@@ -10,7 +10,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"weir/internal/analysis"
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 	"weir/internal/sqlite/scan"
 )
 

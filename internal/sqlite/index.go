@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 	"weir/internal/sqlite/scan"
 )
 

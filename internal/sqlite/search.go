@@ -8,8 +8,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"weir/internal/analysis"
+	"weir/internal/postings"
 	"weir/internal/rag"
-	"weir/internal/sqlite/postings"
 	"weir/internal/sqlite/scan"
 )
 

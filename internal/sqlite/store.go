@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"weir/internal/analysis"
+	"weir/internal/crew"
 	"weir/internal/rag"
 )
 
@@ -32,7 +33,7 @@ type Store struct {
 	other  *pool
 
 	indexes *cache
-	crew    *crew
+	crew    *crew.Crew
 	wake    chan struct{} // tells the sweeper that there is waste
 
 	closed  chan struct{}
@@ -78,8 +79,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := s.Ready(ctx); err != nil {
 		return nil, errors.Join(err, s.other.close())
 	}
-	s.crew = newCrew(context.WithoutCancel(ctx))
-	if err := s.crew.start(s.sweep); err != nil {
+	s.crew = crew.New(context.WithoutCancel(ctx), errClosed())
+	if err := s.crew.Start(s.sweep); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -97,7 +98,7 @@ func (s *Store) Ready(ctx context.Context) error {
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		close(s.closed)
-		s.crew.close()
+		s.crew.Close()
 		// The writer goes last: the last connection to close tidies up the file.
 		for _, p := range []*pool{s.search, s.load, s.other, s.writer} {
 			s.outcome = errors.Join(s.outcome, p.close())

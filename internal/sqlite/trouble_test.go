@@ -16,8 +16,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"weir/internal/postings"
 	"weir/internal/rag"
-	"weir/internal/sqlite/postings"
 	"weir/internal/sqlite/scan"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"weir/internal/analysis"
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 // TestInsurance asks everyday questions of a handbook, whose pages are read

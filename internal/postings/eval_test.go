@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"weir/internal/analysis"
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 // library is an index with the analyser that made it, as a store would hold
@@ -82,7 +82,7 @@ func (l *library) search(t testing.TB, question string, limit int) []postings.Hi
 // repository and not in it.
 func evalPath(t testing.TB, elem ...string) string {
 	t.Helper()
-	path := filepath.Join(append([]string{"..", "..", "..", "..", "shared", "eval"}, elem...)...)
+	path := filepath.Join(append([]string{"..", "..", "..", "shared", "eval"}, elem...)...)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		t.Skipf("no evaluation set at %s", path)
 	}

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 // plainDoc is a document as lists of terms, for tests that need no language.

@@ -5,7 +5,7 @@ import (
 	"hash/crc32"
 	"testing"
 
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 // seal recomputes the checksums of a segment of one section whose bytes were

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"weir/internal/analysis"
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 type asked struct {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"weir/internal/analysis"
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 type layout struct {

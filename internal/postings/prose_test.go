@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"weir/internal/analysis"
-	"weir/internal/sqlite/postings"
+	"weir/internal/postings"
 )
 
 // prose writes text that has the statistics of real prose: the function words
