@@ -45,6 +45,11 @@ type config struct {
 	LogLevel        slog.Level
 	LogFormat       string
 
+	chatConfig
+	identityConfig
+	exposureConfig
+	tracesConfig
+
 	origins []origin // in the order of settings
 }
 
@@ -65,7 +70,11 @@ type setting struct {
 }
 
 // settings is the table.
-func settings() []setting { //nolint:revive // long because it is a table
+func settings() []setting {
+	return slices.Concat(coreSettings(), chatSettings(), identitySettings(), exposureSettings(), tracesSettings())
+}
+
+func coreSettings() []setting { //nolint:revive // long because it is a table
 	return []setting{
 		{
 			env: "WEIR_LISTEN", key: "listen", flag: "listen", value: "HOST:PORT", def: "127.0.0.1:8080",

@@ -1,0 +1,6 @@
+package main
+
+// identityConfig is who may ask, and how much.
+type identityConfig struct{}
+
+func identitySettings() []setting { return nil }
