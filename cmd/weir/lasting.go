@@ -93,3 +93,11 @@ func (l *lasting) Documents(ctx context.Context, user rag.User, p rag.Page) (doc
 	})
 	return docs, next, err
 }
+
+func (l *lasting) Passages(ctx context.Context, user rag.User, id string, first, limit int) (passages []rag.Passage, next int, err error) {
+	passages, err = lastingCall(ctx, l, func(lib library) (p []rag.Passage, err error) {
+		p, next, err = lib.Passages(ctx, user, id, first, limit)
+		return p, err
+	})
+	return passages, next, err
+}

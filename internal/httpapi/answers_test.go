@@ -281,6 +281,23 @@ func TestDocuments(t *testing.T) {
 	if doc := decode[rag.Document](t, get("/v1/documents/doc-2")); doc.Filename != "b.pdf" {
 		t.Errorf("document is %+v", doc)
 	}
+	if got := decode[PassageList](t, get("/v1/documents/doc-2/passages?first=0&limit=1")); len(got.Passages) != 1 || got.Passages[0].Content != "b.pdf" {
+		t.Errorf("passages: %+v", got)
+	}
+	for target, want := range map[string]int{
+		"/v1/documents/doc-4/passages":           404, // of another user
+		"/v1/documents/doc-2/passages?first=-1":  400,
+		"/v1/documents/doc-2/passages?first=1e9": 400,
+		"/v1/documents/doc-2/passages?limit=101": 400,
+		"/v1/documents/doc-2/passages?last=1":    400,
+	} {
+		if got := get(target); got.status != want {
+			t.Errorf("%s: %d %s", target, got.status, got.body)
+		}
+	}
+	if got := get("/v1/documents/doc-4/passages", "X-User-ID", "ann"); got.status != 200 || !strings.Contains(string(got.body), `"passages":[]`) {
+		t.Errorf("passages of a document that is not ready: %d %s", got.status, got.body)
+	}
 	if got := ask(t, h, request(t, http.MethodPost, "/v1/documents/doc-4/cancel", nil, "X-User-ID", "ann")); decode[rag.Document](t, got).Status != rag.Cancelled {
 		t.Errorf("cancel: %d %s", got.status, got.body)
 	}

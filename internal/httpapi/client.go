@@ -142,6 +142,18 @@ func (c *Client) Documents(ctx context.Context, user rag.User, p rag.Page) (docs
 	return list.Documents, list.NextCursor, err
 }
 
+// Passages returns passages of one document in their order; see
+// [rag.Service.Passages].
+func (c *Client) Passages(ctx context.Context, user rag.User, id string, first, limit int) (passages []rag.Passage, next int, err error) {
+	query := url.Values{"first": {strconv.Itoa(first)}}
+	if limit != 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	var list PassageList
+	_, err = c.call(ctx, outgoing{method: http.MethodGet, path: []string{"documents", id, "passages"}, query: query, user: user}, &list)
+	return list.Passages, list.Next, err
+}
+
 // Delete removes a document and all that belongs to it.
 func (c *Client) Delete(ctx context.Context, user rag.User, id string) error {
 	_, err := c.call(ctx, outgoing{method: http.MethodDelete, path: []string{"documents", id}, user: user}, nil)

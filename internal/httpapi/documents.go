@@ -2,9 +2,9 @@ package httpapi
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"weir/internal/rag"
 )
@@ -14,12 +14,9 @@ func (d *door) list(ctx context.Context, x *exchange) (reply, error) {
 	p := rag.Page{
 		Cursor: x.query.Get("cursor"), Filename: x.query.Get("filename"), Status: rag.Status(x.query.Get("status")),
 	}
-	if x.query.Has("limit") {
-		n, err := strconv.Atoi(x.query.Get("limit"))
-		if err != nil || n < 1 || n > rag.MaxPage {
-			return reply{}, rag.FieldErrorf("limit", "must be a whole number from 1 to %d, not %s", rag.MaxPage, shorten(x.query.Get("limit")))
-		}
-		p.Limit = n
+	var err error
+	if p.Limit, err = x.number("limit", 1, rag.MaxPage); err != nil {
+		return reply{}, err
 	}
 	docs, next, err := d.svc.Documents(ctx, x.user, p)
 	if err != nil {
@@ -39,6 +36,27 @@ func (d *door) document(ctx context.Context, x *exchange) (reply, error) {
 	}
 	doc, err := d.svc.Document(ctx, x.user, id)
 	return reply{status: http.StatusOK, body: doc}, err
+}
+
+// passages is GET /v1/documents/{id}/passages.
+func (d *door) passages(ctx context.Context, x *exchange) (reply, error) {
+	id, err := x.documentID()
+	if err != nil {
+		return reply{}, err
+	}
+	first, err := x.number("first", 0, math.MaxInt32)
+	if err != nil {
+		return reply{}, err
+	}
+	limit, err := x.number("limit", 1, rag.MaxPassages)
+	if err != nil {
+		return reply{}, err
+	}
+	passages, next, err := d.svc.Passages(ctx, x.user, id, first, limit)
+	if passages == nil {
+		passages = []rag.Passage{}
+	}
+	return reply{status: http.StatusOK, body: PassageList{Passages: passages, Next: next}}, err
 }
 
 // remove is DELETE /v1/documents/{id}.

@@ -98,6 +98,7 @@ func (d *door) routes() []route {
 		{method: "POST", path: "/v1/documents", handle: d.upload, body: uploadBody, query: []string{"wait", "replace"}},
 		{method: "GET", path: "/v1/documents", handle: d.list, query: []string{"cursor", "limit", "status", "filename"}},
 		{method: "GET", path: "/v1/documents/{id}", handle: d.document},
+		{method: "GET", path: "/v1/documents/{id}/passages", handle: d.passages, query: []string{"first", "limit"}},
 		{method: "DELETE", path: "/v1/documents/{id}", handle: d.remove},
 		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},

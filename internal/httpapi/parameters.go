@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -66,6 +67,18 @@ func (x *exchange) flag(name string) (bool, error) {
 	default:
 		return false, rag.FieldErrorf(name, "must be true or false, not %s", shorten(v))
 	}
+}
+
+// number reads a whole number; absent is 0.
+func (x *exchange) number(name string, least, most int) (int, error) {
+	if !x.query.Has(name) {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(x.query.Get(name))
+	if err != nil || n < least || n > most {
+		return 0, rag.FieldErrorf(name, "must be a whole number from %d to %d, not %s", least, most, shorten(x.query.Get(name)))
+	}
+	return n, nil
 }
 
 // documentID reads the id in the path. One that no document can have is as

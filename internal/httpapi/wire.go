@@ -13,6 +13,12 @@ type DocumentList struct {
 	NextCursor string         `json:"next_cursor"` // "" on the last page
 }
 
+// PassageList is the answer of GET /v1/documents/{id}/passages.
+type PassageList struct {
+	Passages []rag.Passage `json:"passages"`       // in the order of the document
+	Next     int           `json:"next,omitempty"` // first of the next call; absent after the last
+}
+
 // Status is the answer of GET /v1/status.
 type Status struct {
 	rag.Activity

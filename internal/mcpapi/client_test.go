@@ -3,6 +3,7 @@ package mcpapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -112,7 +113,7 @@ func TestResources(t *testing.T) {
 		t.Errorf("%d resources, want %d", len(seen), n)
 	}
 	templates, err := s.ListResourceTemplates(t.Context(), nil)
-	if err != nil || len(templates.ResourceTemplates) != 1 {
+	if err != nil || len(templates.ResourceTemplates) != 2 {
 		t.Errorf("templates %+v, %v", templates, err)
 	}
 	for uri := range seen {
@@ -129,7 +130,7 @@ func TestResources(t *testing.T) {
 		}
 		break
 	}
-	for _, uri := range []string{resourceRoot + "none", resourceRoot, "file:///etc/passwd", resourceRoot + "..%2f..%2fx"} {
+	for _, uri := range []string{resourceRoot + "none", resourceRoot, "file:///etc/passwd", resourceRoot + "..%2f..%2fx", resourceRoot + "none/passages/0", resourceRoot + "x/passages/-1"} {
 		if res, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri}); err == nil {
 			t.Errorf("%s is %+v", uri, res)
 		}
@@ -241,5 +242,50 @@ func TestAddDocumentEndsByItsDeadline(t *testing.T) {
 	}
 	if res, text := call(t, s, "retrieve", map[string]any{"query": "text"}); *structured[rag.Response](t, res).EmptyReason != rag.StillIndexing {
 		t.Errorf("got %s", text)
+	}
+}
+
+// A document is read whole, part by part, and by nobody else.
+func TestADocumentsPassagesAreResources(t *testing.T) {
+	svc := newService(t, embed.None{}, rag.Config{}, true)
+	web := listen(t, newDoor(t, Config{}, svc))
+	ann, bob := connect(t, web, "ann"), connect(t, web, "bob")
+	const paragraphs = 120 // more than two parts
+	var text []string
+	for i := range paragraphs {
+		text = append(text, fmt.Sprintf("word%03d stands alone", i))
+	}
+	doc, _, err := svc.Upload(t.Context(), "ann", rag.NewDocument{Filename: "long.md", Content: []byte(strings.Join(text, "\n\n"))})
+	if err == nil {
+		_, err = svc.Wait(t.Context(), "ann", doc.ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read strings.Builder
+	uri, parts := resourceRoot+doc.ID, 0
+	for ; uri != ""; parts++ {
+		if res, err := bob.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri}); err == nil {
+			t.Fatalf("bob read %+v", res)
+		}
+		res, err := ann.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri})
+		if err != nil || len(res.Contents) != 2 {
+			t.Fatalf("%s: %+v, %v", uri, res, err)
+		}
+		part := res.Contents[1].Text
+		read.WriteString(part)
+		_, uri, _ = strings.Cut(part, "There is more: ")
+		uri = strings.TrimSpace(uri)
+	}
+	if parts != 3 {
+		t.Errorf("read in %d parts, want 3", parts)
+	}
+	for _, p := range text {
+		if n := strings.Count(read.String(), p); n != 1 {
+			t.Errorf("%q was read %d times", p, n)
+		}
+	}
+	if !strings.Contains(read.String(), "[long.md · section Part A · pages 1-2]") {
+		t.Errorf("where a passage is from is not said: %.200s", read.String())
 	}
 }

@@ -19,6 +19,7 @@ type Library interface {
 	Watch(ctx context.Context, user rag.User, id string, fn func(rag.Document) error) error
 	Document(ctx context.Context, user rag.User, id string) (rag.Document, error)
 	Documents(ctx context.Context, user rag.User, p rag.Page) (docs []rag.Document, next string, err error)
+	Passages(ctx context.Context, user rag.User, id string, first, limit int) (passages []rag.Passage, next int, err error)
 }
 
 // Config is what the door can be told.

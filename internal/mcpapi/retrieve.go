@@ -83,8 +83,20 @@ func answerText(resp *rag.Response) string {
 	return b.String()
 }
 
-// citation is where a passage is from: file, section, pages.
+// citation is where a passage is from, and how it was found.
 func citation(p rag.Passage) string {
+	parts := []string{where(p)}
+	if p.Similarity != nil {
+		parts = append(parts, fmt.Sprintf("similarity %.2f", *p.Similarity))
+	}
+	if !p.Primary {
+		parts = append(parts, "beside a passage found")
+	}
+	return strings.Join(append(parts, "document "+p.DocID), " · ")
+}
+
+// where is the file, section and pages of a passage.
+func where(p rag.Passage) string {
 	parts := []string{oneLine(p.Filename)}
 	if p.SectionTitle != nil && *p.SectionTitle != "" {
 		parts = append(parts, "section "+oneLine(*p.SectionTitle))
@@ -96,13 +108,7 @@ func citation(p rag.Passage) string {
 	default:
 		parts = append(parts, fmt.Sprintf("pages %d-%d", *p.PageStart, *p.PageEnd))
 	}
-	if p.Similarity != nil {
-		parts = append(parts, fmt.Sprintf("similarity %.2f", *p.Similarity))
-	}
-	if !p.Primary {
-		parts = append(parts, "beside a passage found")
-	}
-	return strings.Join(append(parts, "document "+p.DocID), " · ")
+	return strings.Join(parts, " · ")
 }
 
 func emptyWords(r rag.EmptyReason) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -94,6 +95,53 @@ func (s *Service) Documents(ctx context.Context, user User, p Page) (docs []Docu
 		return page{docs, next}, err
 	})
 	return l.docs, l.next, err
+}
+
+// MaxPassages is the most passages one call of Passages returns.
+const MaxPassages = 100
+
+// Passages returns up to limit passages of one document in their order, those
+// from index first on; neighbouring ones may overlap. next is where to go on, 0
+// after the last. A document that is not Ready has none. limit 0 stands for 50.
+func (s *Service) Passages(ctx context.Context, user User, id string, first, limit int) (passages []Passage, next int, err error) {
+	if limit == 0 {
+		limit = MaxPassages / 2
+	}
+	switch err := checkUser(user); {
+	case err != nil:
+		return nil, 0, err
+	case first < 0 || first > math.MaxInt32:
+		return nil, 0, FieldErrorf("first", "must be from 0 to %d, not %d", math.MaxInt32, first)
+	case limit < 1 || limit > MaxPassages:
+		return nil, 0, FieldErrorf("limit", "must be from 1 to %d, not %d", MaxPassages, limit)
+	}
+	type part struct {
+		doc    Document
+		chunks []Chunk
+	}
+	p, err := call1(ctx, s, "passages", func(ctx context.Context) (part, error) {
+		doc, err := s.store.Document(ctx, user, id)
+		if err != nil || doc.Status != Ready {
+			return part{doc: doc}, err
+		}
+		refs := make([]Ref, limit)
+		for i := range refs {
+			refs[i] = Ref{doc.ID, first + i}
+		}
+		chunks, err := s.store.Chunks(ctx, user, refs)
+		return part{doc, chunks}, err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	passages = make([]Passage, len(p.chunks))
+	for i, c := range p.chunks {
+		passages[i] = passage(c)
+	}
+	if p.doc.Status == Ready && first+limit <= p.doc.Chunks { // not <: adopted tables may count from 1
+		next = first + limit
+	}
+	return passages, next, nil
 }
 
 // Delete removes a document and all that belongs to it.
