@@ -31,8 +31,14 @@ type drillFlags struct {
 const (
 	throughRetrieve   = "retrieve"
 	throughVector     = "vector"
+	throughMCP        = "mcp"
+	throughCLI        = "cli"
 	throughEmbeddings = "embeddings"
 )
+
+func drillDoors() []string {
+	return []string{throughRetrieve, throughVector, throughMCP, throughCLI, throughEmbeddings}
+}
 
 func (a *app) drillCommand() *cobra.Command {
 	var f drillFlags
@@ -60,7 +66,7 @@ removes. Settings have no effect on it.`,
 	flags.StringSliceVar(&f.faults, "fault", nil, "only these faults, separated by commas; may be given again (default all)")
 	named(flags, "fault", nameValue)
 	flags.BoolVar(&f.list, "list", false, "list the faults, and do nothing")
-	flags.StringVar(&f.through, "through", throughRetrieve, "retrieve (hybrid: words stand in for vectors), vector (nothing stands in), or embeddings (/v1/embeddings)")
+	flags.StringVar(&f.through, "through", throughRetrieve, "retrieve (hybrid: words stand in for vectors), vector (nothing stands in), mcp (the tool retrieve), cli (weir search) or embeddings (/v1/embeddings)")
 	named(flags, "through", nameValue)
 	flags.IntVar(&f.callers, "callers", defaults.Callers, "who ask at the same time")
 	named(flags, "callers", wholeNumber)
@@ -76,8 +82,8 @@ removes. Settings have no effect on it.`,
 // check refuses what cannot be, and returns the faults asked for; nil: all.
 func (f drillFlags) check() ([]chaos.Fault, error) {
 	switch {
-	case !slices.Contains([]string{throughRetrieve, throughVector, throughEmbeddings}, f.through):
-		return nil, usagef("--through must be retrieve, vector or embeddings, not %q", f.through)
+	case !slices.Contains(drillDoors(), f.through):
+		return nil, usagef("--through must be one of %s, not %q", strings.Join(drillDoors(), ", "), f.through)
 	case f.callers < 1 || f.callers > 1000:
 		return nil, usagef("--callers must be from 1 to 1000, not %d", f.callers)
 	case f.deadline < 100*time.Millisecond || f.deadline > time.Minute:

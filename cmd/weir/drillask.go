@@ -71,21 +71,48 @@ func (w *drilled) Ask(ctx context.Context, q drill.Question) drill.Outcome {
 		// less so than with a model that understands.
 		SimilarityThreshold: new(0.05),
 	}
-	if w.flags.through == throughVector {
+	switch w.flags.through {
+	case throughVector:
 		r.Mode = rag.Vector
+	case throughMCP, throughCLI: // answers and errors both
+		if q.Caller%2 == 1 {
+			r.Mode = rag.Vector
+		}
 	}
+	var answer rag.Response
+	var failed *drill.Outcome
+	switch w.flags.through {
+	case throughMCP:
+		answer, failed = w.retrieveByMCP(ctx, u, r)
+	case throughCLI:
+		answer, failed = w.retrieveByCLI(ctx, u, r)
+	default:
+		answer, failed = w.retrieve(ctx, u, r)
+	}
+	if failed != nil {
+		return *failed
+	}
+	return judge(answer, r, u, drillFile(u, t.name))
+}
+
+// retrieve asks over HTTP. What is not answered has become an outcome.
+func (w *drilled) retrieve(ctx context.Context, u rag.User, r rag.Request) (answer rag.Response, failed *drill.Outcome) {
 	status, body, err := w.post(ctx, u, "/v1/retrieve", r, nil)
 	switch {
 	case err != nil:
-		return broken(err)
+		return answer, new(broken(err))
 	case status != http.StatusOK:
-		return refused(status, body)
+		return answer, new(refused(status, body))
 	}
-	var answer rag.Response
+	return decoded(body)
+}
+
+// decoded is an answer as it came.
+func decoded(body []byte) (answer rag.Response, failed *drill.Outcome) {
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return drill.Outcome{Kind: drill.Wrong, Detail: "the answer is not what it should be: " + err.Error()}
+		return answer, &drill.Outcome{Kind: drill.Wrong, Detail: "the answer is not what it should be: " + err.Error()}
 	}
-	return judge(answer, r, u, drillFile(u, t.name))
+	return answer, nil
 }
 
 // left is the deadline as Weir is told it, in milliseconds.

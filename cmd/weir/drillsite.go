@@ -16,6 +16,7 @@ import (
 	"weir/internal/embed"
 	"weir/internal/extract"
 	"weir/internal/httpapi"
+	"weir/internal/mcpapi"
 	"weir/internal/rag"
 	"weir/internal/sqlite"
 )
@@ -131,17 +132,19 @@ func (s *site) timeout() time.Duration {
 
 // open starts a Weir for one fault.
 func (s *site) open(ctx context.Context, at drill.Place) (_ drill.Target, err error) {
-	w := &drilled{ended: make(chan error, 1), flags: s.flags}
-	dir := filepath.Join(s.dir, fmt.Sprint(s.opens.Add(1)))
-	if err := os.CopyFS(dir, os.DirFS(s.original())); err != nil {
+	w := &drilled{dir: filepath.Join(s.dir, fmt.Sprint(s.opens.Add(1))), ended: make(chan error, 1), flags: s.flags}
+	if err := os.CopyFS(w.dir, os.DirFS(s.original())); err != nil {
 		return nil, err
 	}
-	if w.rooms, err = s.engine(ctx, dir, at); err != nil {
+	if w.rooms, err = s.engine(ctx, w.dir, at); err != nil {
 		return nil, err
 	}
-	server, err := httpapi.Listen(ctx, "127.0.0.1:0", httpapi.Config{
-		Version: thisBuild().Version, Timeout: s.timeout(), DrainTimeout: time.Second,
-	}, w.Service)
+	defer func() {
+		if err != nil && w.hold != nil {
+			err = errors.Join(err, w.hold.release())
+		}
+	}()
+	server, err := w.listen(ctx, s.timeout())
 	if err != nil {
 		return nil, errors.Join(err, w.close(ctx))
 	}
@@ -156,9 +159,32 @@ func (s *site) open(ctx context.Context, at drill.Place) (_ drill.Target, err er
 	return w, nil
 }
 
+// listen opens the doors: HTTP, MCP, and that of commands on the data folder.
+func (w *drilled) listen(ctx context.Context, timeout time.Duration) (*httpapi.Server, error) {
+	agents, err := mcpapi.New(mcpapi.Config{Version: thisBuild().Version, Timeout: timeout}, w.Service)
+	if err != nil {
+		return nil, err
+	}
+	server, err := httpapi.Listen(ctx, "127.0.0.1:0", httpapi.Config{
+		Version: thisBuild().Version, Timeout: timeout, DrainTimeout: time.Second, MCP: agents.ServeUser,
+	}, w.Service)
+	if err != nil {
+		return nil, err
+	}
+	if w.hold, err = takeHold(w.dir, "drill"); err == nil {
+		err = w.hold.announce(server.Addr())
+	}
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return server, nil
+}
+
 // drilled is one Weir, with its callers' connections to it.
 type drilled struct {
 	*rooms
+	dir    string
+	hold   *hold // nil: not yet
 	url    string
 	flags  drillFlags
 	client *http.Client
@@ -187,5 +213,5 @@ func (w *drilled) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	return errors.Join(err, w.close(ctx))
+	return errors.Join(err, w.close(ctx), w.hold.release())
 }

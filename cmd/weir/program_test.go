@@ -244,9 +244,12 @@ func TestSearchSaysWhyItIsEmpty(t *testing.T) {
 		t.Errorf("no documents: %+v", r)
 	}
 	weirIn(t, nil, "The lamp is green.", data, "ingest", "-", "--name", "lamp.txt")
-	for _, args := range [][]string{{}, {"--json"}} {
-		r := weir(t, data, append([]string{"search", "lamp", "--document", "nope"}, args...)...)
-		if r.code != exitFailed || r.out != "" || r.stderr != "weir: there is no document \"nope\" of the user \"default\"\n" {
+	for _, tt := range []struct{ flag, out string }{
+		{"--json=false", ""},
+		{"--json", `{"error":{"code":"not_found","message":"there is no document \"nope\" of the user \"default\""}}` + "\n"},
+	} {
+		r := weir(t, data, "search", "lamp", "--document", "nope", tt.flag)
+		if r.code != exitFailed || r.out != tt.out || r.stderr != "weir: there is no document \"nope\" of the user \"default\"\n" {
 			t.Errorf("a document that is not there: %+v", r)
 		}
 	}

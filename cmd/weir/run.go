@@ -52,12 +52,36 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	case errors.Is(err, errReported):
 		return exitFailed
 	case errors.As(err, &usage):
+		tellProgram(cmd, out, rag.Errorf(rag.Invalid, "%s", usage))
 		fmt.Fprintf(stderr, "weir: %s\nSee %q.\n", usage, cmd.CommandPath()+" --help")
 		return exitUsage
 	default:
+		tellProgram(cmd, out, err)
 		fmt.Fprintf(stderr, "weir: %s\n", explain(err))
 		return exitFailed
 	}
+}
+
+// failure is an error as programs get it, from a command with --json.
+type failure struct {
+	Code         rag.Code `json:"code,omitempty"` // absent: none of those of the API
+	Message      string   `json:"message"`
+	Field        string   `json:"field,omitempty"`
+	Phase        string   `json:"phase,omitempty"`
+	RetryAfterMS int64    `json:"retry_after_ms,omitempty"`
+}
+
+// tellProgram prints a line {"error": …} where a program reads the results.
+func tellProgram(cmd *cobra.Command, out io.Writer, err error) {
+	if asked, none := cmd.Flags().GetBool("json"); none != nil || !asked {
+		return
+	}
+	f := failure{Message: explain(err)}
+	var e *rag.Error
+	if errors.As(err, &e) {
+		f = failure{e.Code, f.Message, e.Field, e.Phase, e.RetryAfter.Milliseconds()}
+	}
+	_ = printJSONLine(out, map[string]failure{"error": f}) // out remembers a failure
 }
 
 // usageError is a wrong use of the program, such as an unknown flag or a

@@ -119,7 +119,7 @@ func (o *opened) answer(ctx context.Context, c config, r rag.Request, f searchFl
 		_, err := o.Document(ctx, rag.User(f.user), id)
 		switch {
 		case rag.CodeOf(err) == rag.NotFound:
-			return nil, fmt.Errorf("there is no document %q of the user %q", id, f.user)
+			return nil, rag.Errorf(rag.NotFound, "there is no document %q of the user %q", id, f.user)
 		case err != nil:
 			return nil, err
 		}
@@ -128,9 +128,11 @@ func (o *opened) answer(ctx context.Context, c config, r rag.Request, f searchFl
 }
 
 // flagNamed says a request's field as the flag it came from, and makes a
-// usage error of it.
+// usage error of it. What is invalid to the embedding provider has no field,
+// and is no wrong use.
 func flagNamed(err error) error {
-	if rag.CodeOf(err) != rag.Invalid {
+	var e *rag.Error
+	if !errors.As(err, &e) || e.Code != rag.Invalid || e.Field == "" {
 		return err
 	}
 	msg := explain(err)
