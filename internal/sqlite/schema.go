@@ -45,10 +45,7 @@ func migrate(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("read schema version: %w", err)
 	}
 	if have > want {
-		return &rag.Error{
-			Code: rag.Unavailable, Phase: phase,
-			Msg: fmt.Sprintf("%s has schema version %d and this program knows only up to %d; it was written by a newer Weir", fileName, have, want),
-		}
+		return newerError(have, want)
 	}
 	if have == want {
 		return nil
@@ -57,4 +54,11 @@ func migrate(ctx context.Context, path string) (err error) {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
+}
+
+func newerError(have, known int64) error {
+	return &rag.Error{
+		Code: rag.Unavailable, Phase: phase,
+		Msg: fmt.Sprintf("%s has schema version %d and this program knows only up to %d; it was written by a newer Weir", fileName, have, known),
+	}
 }

@@ -62,6 +62,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, &rag.Error{Code: rag.Unavailable, Phase: phase, Msg: fmt.Sprintf("%s: the folder %s cannot be made", doing, cfg.Dir), Err: err}
 	}
+	if err := checkRestored(cfg.Dir); err != nil {
+		return nil, err
+	}
 	if err := migrate(ctx, path); err != nil {
 		return nil, explain(ctx, cfg.Dir, doing, err)
 	}
