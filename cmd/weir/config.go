@@ -58,6 +58,11 @@ func (a *app) loadConfig(flags *pflag.FlagSet) (config, error) {
 		if v := variables[s.env]; v != "" {
 			o = origin{v, s.env}
 		}
+		if v, ok, err := s.fromFile(variables); err != nil {
+			return config{}, err
+		} else if ok {
+			o = v
+		}
 		if s.flag != "" && flags.Changed(s.flag) {
 			v, err := flags.GetString(s.flag)
 			if err != nil {
@@ -73,7 +78,16 @@ func (a *app) loadConfig(flags *pflag.FlagSet) (config, error) {
 		return c, err
 	}
 	if c.Store == "postgres" && c.DatabaseURL == "" {
-		if c.DatabaseURL = postgres.Address(a.variable); c.DatabaseURL == "" {
+		var wrong error
+		c.DatabaseURL = postgres.Address(func(name string) string {
+			v, err := a.part(name)
+			wrong = errors.Join(wrong, err)
+			return v
+		})
+		if wrong != nil {
+			return c, wrong
+		}
+		if c.DatabaseURL == "" {
 			return c, usagef("%s is postgres, but DATABASE_URL is not set (nor PGHOST, POSTGRES_HOST or DB_HOST)", c.as("WEIR_STORE"))
 		}
 		*c.origin("DATABASE_URL") = origin{c.DatabaseURL, "the variables of its parts"}
@@ -200,6 +214,9 @@ func readVariables(env []string, table []setting) (map[string]string, error) {
 	for _, s := range table {
 		known[s.env] = true
 		names = append(names, s.env)
+		if file := s.secretFile(); file != "" {
+			known[file] = true
+		}
 	}
 	for _, name := range clientVariables() {
 		known[name] = true

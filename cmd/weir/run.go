@@ -146,6 +146,7 @@ deadline, with an answer or a clear error.`,
 	root.AddCommand(
 		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.drillCommand(), a.loadCommand(),
 		a.evalCommand(), a.reembedCommand(), a.mcpCommand(),
+		a.backupCommand(), a.restoreCommand(), a.healthCommand(),
 		a.doctorCommand(), a.configCommand(), a.versionCommand(),
 	)
 	return root

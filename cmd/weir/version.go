@@ -4,12 +4,17 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 // develVersion is what Go calls a build that it knows no version of.
 const develVersion = "(devel)"
+
+// version is that of a release: the linker sets it (-X main.version=1.2.3) where
+// Go cannot know it, as in an image that is built without the repository.
+var version string //nolint:gochecknoglobals // nobody changes it
 
 // build says what this binary is.
 type build struct {
@@ -28,6 +33,9 @@ func thisBuild() build {
 	}
 	if info.Main.Version != "" {
 		b.Version = info.Main.Version
+	}
+	if version != "" {
+		b.Version = "v" + strings.TrimPrefix(version, "v")
 	}
 	for _, s := range info.Settings {
 		switch s.Key {
