@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -452,4 +453,30 @@ func FuzzReadManifest(f *testing.F) {
 			t.Errorf("took %+v", m)
 		}
 	})
+}
+
+// A disk that fills up meanwhile ends a backup and a restore with an error that
+// says so, and nothing is left behind.
+func TestBackupToADiskThatFillsUp(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can mount a small disk")
+	}
+	dir, backup := saved(t)
+	disk := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=128k", "none", disk).CombinedOutput(); err != nil {
+		t.Skipf("no small disk: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if err := exec.Command("umount", disk).Run(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := Backup(t.Context(), BackupConfig{Dir: dir, To: filepath.Join(disk, "b")}); err == nil || !strings.Contains(err.Error(), "is full") {
+		t.Errorf("Backup: %v", err)
+	}
+	wantEmpty(t, disk)
+	if _, err := Restore(t.Context(), RestoreConfig{From: backup, Dir: disk}); err == nil || !strings.Contains(err.Error(), "is full") {
+		t.Errorf("Restore: %v", err)
+	}
+	wantEmpty(t, disk)
 }
