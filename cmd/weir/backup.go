@@ -20,8 +20,8 @@ import (
 const (
 	// backupLock is held by the one backup of a data folder that is under way. The server holds another.
 	backupLock = "backup.lock"
-	// keysFile is the file of keys in the data folder, which a backup takes along.
-	keysFile = "keys.json"
+	// savedKeys is the file of keys in the data folder, which a backup takes along.
+	savedKeys = "keys.json"
 	// maxKeysFile is the largest one that is read.
 	maxKeysFile = 64 << 20
 )
@@ -143,7 +143,7 @@ func backupFile(target string, now time.Time) (string, error) {
 
 // readKeys reads the file of keys in the data folder; nil when there is none.
 func readKeys(dir string) ([]byte, error) {
-	path := filepath.Join(dir, keysFile)
+	path := filepath.Join(dir, savedKeys)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -22,7 +22,7 @@ func filled(t *testing.T) string {
 
 func TestBackupAndRestore(t *testing.T) {
 	dir, folder := filled(t), t.TempDir()
-	write(t, dir, keysFile, `{"keys":["hash"]}`)
+	write(t, dir, savedKeys, `{"keys":["hash"]}`)
 	r := weir(t, dir, "backup", "--json", folder)
 	if r.code != exitOK {
 		t.Fatal(r.stderr)
@@ -45,7 +45,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if r.code != exitOK || !strings.Contains(r.out, "revoke it anew") {
 		t.Fatalf("restore: %+v", r)
 	}
-	if keys, err := os.ReadFile(filepath.Join(fresh, keysFile)); err != nil || string(keys) != `{"keys":["hash"]}` {
+	if keys, err := os.ReadFile(filepath.Join(fresh, savedKeys)); err != nil || string(keys) != `{"keys":["hash"]}` {
 		t.Errorf("keys %q, %v", keys, err)
 	}
 	if r := weir(t, fresh, "search", "dinghy"); !strings.Contains(r.out, "Petrel") {
@@ -54,12 +54,12 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := weir(t, fresh, "restore", made.File); r.code != exitFailed || !strings.Contains(r.stderr, "not empty") {
 		t.Errorf("over it: %+v", r)
 	}
-	write(t, fresh, keysFile, `{"keys":[]}`)
+	write(t, fresh, savedKeys, `{"keys":[]}`)
 	out := decode[restoreResult](t, weir(t, fresh, "restore", "--force", "--json", made.File).out)
 	if out.Aside == "" || out.Keys != keysKept {
 		t.Errorf("forced: %+v", out)
 	}
-	if keys, err := os.ReadFile(filepath.Join(fresh, keysFile)); err != nil || string(keys) != `{"keys":[]}` {
+	if keys, err := os.ReadFile(filepath.Join(fresh, savedKeys)); err != nil || string(keys) != `{"keys":[]}` {
 		t.Errorf("a revoked key is back: %q, %v", keys, err)
 	}
 	if r := weir(t, out.Aside, "search", "dinghy"); !strings.Contains(r.out, "Petrel") {

@@ -124,7 +124,7 @@ func checkEmpty(dir string) error {
 	if err != nil {
 		return folderError(dir, "read", err)
 	}
-	ours := []string{lockFile, holderFile, backupLock, keysFile, "cache", "lost+found"}
+	ours := []string{lockFile, holderFile, backupLock, savedKeys, "cache", "lost+found"}
 	for _, e := range entries {
 		switch {
 		case slices.Contains(ours, e.Name()):
@@ -140,7 +140,7 @@ func checkEmpty(dir string) error {
 // restoreKeys puts the keys of a backup into the folder, unless it has some:
 // those may have been revoked since.
 func (h *hold) restoreKeys(keys []byte) (string, error) {
-	path := filepath.Join(h.dir, keysFile)
+	path := filepath.Join(h.dir, savedKeys)
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return keysKept, err
 	}

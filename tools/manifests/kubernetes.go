@@ -85,6 +85,23 @@ func checkKubernetes(folder string) (int, error) {
 	return n, errors.Join(append(errs, err)...)
 }
 
+// checkRendered is checkKubernetes for files that hold an installation each.
+func checkRendered(files []string) error {
+	var errs []error
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		found, err := decode(file, content)
+		errs = append(errs, err, checkTogether(found))
+		if len(found) == 0 {
+			errs = append(errs, fmt.Errorf("%s holds no manifest", file))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // decode reads the objects of a file; a field that the type does not have, or
 // that is there twice, is an error.
 func decode(file string, content []byte) (found []manifest, err error) {
