@@ -121,9 +121,9 @@ func (c *config) checkEmbedded(command string) error {
 		schema = "weir"
 	}
 	if command == "restore" {
-		return usagef("weir restore is for the embedded store; %s is %s. Use pg_restore: pg_restore --dbname=\"$DATABASE_URL\" --clean --if-exists FILE (docs/DEPLOY.md)", c.as("WEIR_STORE"), c.Store)
+		return usagef("weir restore is for the embedded store; %s is %s. Use pg_restore --single-transaction --dbname=ADDRESS FILE, into a database without the schema %s (docs/DEPLOY.md)", c.as("WEIR_STORE"), c.Store, schema)
 	}
-	return usagef("weir backup is for the embedded store; %s is %s. Use pg_dump: pg_dump --format=custom --schema=%s --file=weir.dump \"$DATABASE_URL\" (docs/DEPLOY.md)", c.as("WEIR_STORE"), c.Store, schema)
+	return usagef("weir backup is for the embedded store; %s is %s. Use pg_dump --format=custom --schema=%s --file=FILE ADDRESS, as a role that is not held by row-level security: a superuser, or one with BYPASSRLS (docs/DEPLOY.md)", c.as("WEIR_STORE"), c.Store, schema)
 }
 
 // backupFile is the file that a backup to target goes to.

