@@ -53,7 +53,9 @@ whether the server answers, not who it is.`,
 			if live {
 				path = "/healthz"
 			}
-			return a.health(cmd.Context(), base, path)
+			// An authority's certificate is found by the name alone.
+			name, _, _ := strings.Cut(c.text("WEIR_ACME_DOMAINS"), ",")
+			return a.health(cmd.Context(), base, path, strings.TrimSpace(name))
 		},
 	}
 	cmd.Flags().BoolVar(&live, "live", false, "ask only whether the process lives")
@@ -97,7 +99,9 @@ func (c *config) text(env string) string {
 	return ""
 }
 
-func (a *app) health(ctx context.Context, base, path string) error {
+// health asks path of the server at base, whose certificate, on this machine's
+// own address, is asked for by name, if there is one.
+func (a *app) health(ctx context.Context, base, path, name string) error {
 	u, err := url.Parse(strings.TrimRight(base, "/"))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return usagef("health needs a URL such as http://127.0.0.1:8080, not %q", base)
@@ -111,7 +115,7 @@ func (a *app) health(ctx context.Context, base, path string) error {
 	t := &http.Transport{DisableKeepAlives: true}
 	defer t.CloseIdleConnections()
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback()) {
-		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // this machine's own address; its certificate has another name
+		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, ServerName: name} //nolint:gosec // this machine's own address; its certificate has another name
 	}
 	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
