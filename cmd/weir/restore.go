@@ -124,7 +124,7 @@ func checkEmpty(dir string) error {
 	if err != nil {
 		return folderError(dir, "read", err)
 	}
-	ours := []string{lockFile, holderFile, backupLock, savedKeys, "cache", "lost+found"}
+	ours := []string{lockFile, holderFile, backupLock, savedKeys, savedKeys + ".lock", "acme", "cache", "lost+found"}
 	for _, e := range entries {
 		switch {
 		case slices.Contains(ours, e.Name()):
