@@ -23,7 +23,7 @@ func freeSpace(dir string) (int64, error) {
 func checkOwner(path string) error {
 	var s unix.Stat_t
 	if err := unix.Stat(path, &s); err != nil || int(s.Uid) == os.Geteuid() {
-		return nil //nolint:nilerr // what is wrong with it shows when it is opened
+		return nil // what is wrong with it shows when it is opened
 	}
 	return fmt.Errorf("%s belongs to the user with id %d; run this as that user (sudo -u '#%d' weir ...)", path, s.Uid, s.Uid)
 }

@@ -33,5 +33,6 @@
 // store.go, conn.go, pool.go, access.go (reading and writing), keys.go and
 // schema (what lies where), documents.go, add.go, remove.go; queue.go, stage.go,
 // vectors.go, publish.go (the way of one document); derive.go, center.go;
-// view.go, index.go, cache.go, load.go (indexes in memory); search.go, chunks.go.
+// view.go, index.go, cache.go, load.go (indexes in memory); search.go, chunks.go;
+// backup.go, archive.go, inspect.go, restore.go (saving it to one file).
 package sqlite

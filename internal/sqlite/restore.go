@@ -172,7 +172,7 @@ func databaseFiles(dir string) (names []string, err error) {
 // checkRestored refuses a folder in which a restore was broken off.
 func checkRestored(dir string) error {
 	if _, err := os.Lstat(filepath.Join(dir, brokenOff)); err != nil {
-		return nil //nolint:nilerr // it is not there, or shows when the database is opened
+		return nil // it is not there, or shows when the database is opened
 	}
 	return backupError(rag.Unavailable, nil, "a restore into %s was broken off; run \"weir restore\" again", dir)
 }
