@@ -159,6 +159,9 @@ func (c *config) settle() error {
 		c.ChunkOverlap = c.ChunkTokens / 8
 		c.origin("WEIR_CHUNK_OVERLAP").Text = strconv.Itoa(c.ChunkOverlap)
 	}
+	if err := c.settleChat(); err != nil {
+		return err
+	}
 	switch {
 	case c.origin("WEIR_EMBEDDER").From != "default" && c.Embedder == "openai" && !c.given("OPENAI_API_KEY") && !c.given("OPENAI_BASE_URL"):
 		return usagef("%s is openai, but OPENAI_API_KEY is not set (nor OPENAI_BASE_URL, for a server that needs no key); set it, or use --embedder none", c.as("WEIR_EMBEDDER"))

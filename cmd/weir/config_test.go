@@ -96,6 +96,7 @@ func TestConfigValues(t *testing.T) {
 		"--max-file-bytes", "500MB", "--index-memory", "64MiB", "--timeout", "1500ms", "--document-timeout", "1m",
 		"--ingest-workers", "7", "--max-in-flight", "8", "--max-call-memory", "64MiB", "--user-share", "0.25", "--embedding-concurrency", "3", "--embedding-batch", "5", "--chunk-tokens", "300", "--chunk-overlap", "30",
 		"--embedding-model", "m", "--embedding-dimensions", "12", "--openai-base-url", "http://h/v1/",
+		"--chat-model", "c", "--chat-base-url", "http://c/v1/", "--chat-timeout", "31s", "--chat-first-token", "11s", "--chat-token-gap", "5s", "--chat-concurrency", "2",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +111,10 @@ func TestConfigValues(t *testing.T) {
 		OpenAIBaseURL: "http://h/v1", OpenAIAPIKey: "k", EmbeddingModel: "m", Dimensions: 12,
 		Timeout: 1500 * time.Millisecond, MaxFileBytes: 500_000_000, IngestWorkers: 7, MaxInFlight: 8, MaxCallMemory: 64 << 20, UserShare: 0.25, MaxConcurrent: 3, MaxBatch: 5,
 		IndexMemory: 64 << 20, DocumentTimeout: time.Minute, ChunkTokens: 300, ChunkOverlap: 30, LogFormat: "text",
+		chatConfig: chatConfig{
+			ChatModel: "c", ChatBaseURL: "http://c/v1", ChatTimeout: 31 * time.Second, ChatFirstToken: 11 * time.Second,
+			ChatTokenGap: 5 * time.Second, ChatConcurrency: 2,
+		},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)

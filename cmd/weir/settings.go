@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,9 +112,9 @@ func coreSettings() []setting { //nolint:revive // long because it is a table
 			set:    setEmbedder,
 		},
 		{
-			env: "OPENAI_BASE_URL", key: "openai_base_url", flag: "openai-base-url", value: "URL", def: "https://api.openai.com/v1",
+			env: "OPENAI_BASE_URL", key: "openai_base_url", flag: "openai-base-url", value: "URL", def: openAI,
 			help: "of the OpenAI-compatible API, with its version",
-			set:  setURL,
+			set:  setBaseURL(func(c *config) *string { return &c.OpenAIBaseURL }, "OPENAI_API_KEY"),
 		},
 		{
 			env: "OPENAI_API_KEY", key: "openai_api_key", secret: true, defDoc: "none",
@@ -266,21 +265,6 @@ func setAddress(field func(*config) *string) func(*config, string) (bool, error)
 		}
 		return false, nil
 	}
-}
-
-func setURL(c *config, text string) (bool, error) {
-	c.OpenAIBaseURL = strings.TrimRight(text, "/")
-	if text == "" {
-		return true, nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return false, fmt.Errorf("must be a URL such as https://api.openai.com/v1")
-	}
-	if u.User != nil {
-		return false, fmt.Errorf("must hold no name or password; give the key in OPENAI_API_KEY")
-	}
-	return false, nil
 }
 
 func setInt(field func(*config) *int, least, most int) func(*config, string) (bool, error) {
