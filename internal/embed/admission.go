@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -33,7 +34,7 @@ func (p *Pipeline) wants(c *call, now time.Time) (w want, hopeless *rag.Error) {
 		if f.purpose == rag.ForIngest && c.purpose == rag.ForQuery {
 			continue // it is going to be asked for as a query
 		}
-		if b := f.batch; b != nil && b.stage == sleeping && !p.cfg.fits(c.left(now), b.due.Sub(now), p.pace(c.purpose).typical()) {
+		if b := f.batch; b != nil && b.stage == sleeping && !p.cfg.fits(c.left(now), b.due.Sub(now), p.pace(c.purpose).Typical()) {
 			hopeless = f.last
 		}
 	}
@@ -50,14 +51,14 @@ func (p *Pipeline) admit(c *call, now time.Time) *rag.Error {
 	if err := p.bounds(c, w, now); err != nil || w.fresh == 0 {
 		return err
 	}
-	p.breaker.check(now, p.slots.full(now))
-	if p.breaker.state == opened {
+	p.breaker.Check(now, p.slots.full(now))
+	if p.breaker.State == provider.Opened {
 		return p.openError(now)
 	}
-	if wait := p.pausedUntil(c.purpose).Sub(now); wait > 0 && !p.cfg.fits(c.left(now), wait, p.pace(c.purpose).typical()) {
+	if wait := p.pausedUntil(c.purpose).Sub(now); wait > 0 && !p.cfg.fits(c.left(now), wait, p.pace(c.purpose).Typical()) {
 		return pauseError(wait)
 	}
-	wait, typical := p.predict(c.purpose, c.user, w.fresh, now), p.pace(c.purpose).typical()
+	wait, typical := p.predict(c.purpose, c.user, w.fresh, now), p.pace(c.purpose).Typical()
 	if left := c.left(now); left != 0 && wait > 0 && wait+2*typical > left {
 		return p.overloaded(wait+3*typical-left, // the prediction is right to within a round
 			"the queue for embeddings is longer than the time this call has left")
@@ -76,7 +77,7 @@ func (p *Pipeline) bounds(c *call, w want, now time.Time) *rag.Error {
 		}
 	}
 	drained := func() time.Duration {
-		return max(p.predict(c.purpose, c.user, w.fresh, now), p.pace(c.purpose).typical())
+		return max(p.predict(c.purpose, c.user, w.fresh, now), p.pace(c.purpose).Typical())
 	}
 	if has := p.users[c.user]; has.items+w.all.items > mine.items || has.bytes+w.all.bytes > mine.bytes {
 		e := p.overloaded(drained(), "this user already waits for as many embeddings as one user may")
@@ -98,7 +99,7 @@ func (p *Pipeline) bounds(c *call, w want, now time.Time) *rag.Error {
 // 0: there is a slot, or it is not known how long attempts take. For ingest it
 // is the least it can be: queries may go before.
 func (p *Pipeline) predict(purpose rag.Purpose, u rag.User, n int, now time.Time) time.Duration {
-	typical := p.pace(purpose).typical()
+	typical := p.pace(purpose).Typical()
 	limit := max(1, int(p.slots.limit))
 	if purpose == rag.ForIngest {
 		limit = p.slots.forIngest()
@@ -122,7 +123,7 @@ func (p *Pipeline) overloaded(after time.Duration, msg string) *rag.Error {
 func (p *Pipeline) openError(now time.Time) *rag.Error {
 	p.count.refused++
 	return &rag.Error{
-		Code: rag.Unavailable, Phase: Queue.String(), RetryAfter: max(p.breaker.until.Sub(now), leastRetryAfter),
+		Code: rag.Unavailable, Phase: Queue.String(), RetryAfter: max(p.breaker.Until.Sub(now), leastRetryAfter),
 		Msg: "the embedding provider does not answer, and is left alone for a moment", Err: errOpen,
 	}
 }

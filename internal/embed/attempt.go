@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -25,9 +26,9 @@ func (p *Pipeline) begin(ctx context.Context, b *batch, now time.Time) {
 	b.stage, b.began, b.where = flying, now, new(Tracker)
 	ctx, b.cancel = context.WithCancelCause(ctx)
 	if b.tries++; b.tries == 1 && b.tree == nil && !b.flights[0].alone {
-		p.budgets[of(b.purpose)].first()
+		p.budgets[of(b.purpose)].First()
 	}
-	if p.breaker.state == halfOpen {
+	if p.breaker.State == provider.HalfOpen {
 		p.breaker.probe = b
 	}
 	p.slots.take(b.purpose)
@@ -37,7 +38,7 @@ func (p *Pipeline) begin(ctx context.Context, b *batch, now time.Time) {
 	p.running++
 	may := terms{limit: p.cfg.AttemptTimeout, fresh: b.given || p.deaf}
 	if b.tries == 1 {
-		may.replays = maxReplays
+		may.replays = provider.MaxReplays
 	}
 	if p.leads(b, now) {
 		may.limit = max(p.cfg.ColdTimeout, may.limit)
@@ -105,13 +106,13 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 
 // learn tells slots, breaker, pause and pace how an attempt ended.
 func (p *Pipeline) learn(b *batch, fault *Fault, orphaned, blamed bool, now time.Time) {
-	took, typical := now.Sub(b.began), p.pace(b.purpose).typical()
+	took, typical := now.Sub(b.began), p.pace(b.purpose).Typical()
 	cut := orphaned && fault != nil && !b.spared // the end of it is our own doing
-	busy := fault != nil && isBusy(fault.Status)
+	busy := fault != nil && provider.IsBusy(fault.Status)
 	timeout := fault != nil && !cut && fault.Code == rag.Timeout
 	// Who began too late to be answered says nothing of the provider.
 	// Nor does one who is not answered in time while others are.
-	late := cut && b.late && min(took, now.Sub(p.breaker.good)) > max(typical+typical/2, lateLeast)
+	late := cut && b.late && min(took, now.Sub(p.breaker.Good)) > max(typical+typical/2, lateLeast)
 	cool := now
 	if cut || timeout {
 		cool = now.Add(min(max(typical, leastCooling), mostCooling))
@@ -120,7 +121,7 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned, blamed bool, now time
 	switch {
 	case fault == nil:
 		if b != p.pioneer || took < 2*p.cfg.StallAfter { // loading a model is not what is usual
-			p.pace(b.purpose).learn(took)
+			p.pace(b.purpose).Learn(took)
 		}
 		p.slots.answered(b.purpose)
 	case busy, timeout, late:
@@ -150,7 +151,7 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned, blamed bool, now time
 	}
 	probe := p.breaker.probe == b
 	if told {
-		p.breaker.note(now, alive, b.purpose == rag.ForQuery && took > p.cfg.SlowAfter && !b.spared)
+		p.breaker.Note(now, alive, b.purpose == rag.ForQuery && took > p.cfg.SlowAfter && !b.spared)
 	}
 	if probe {
 		p.breaker.probed(now, alive, told)
@@ -169,14 +170,14 @@ const lateLeast = 500 * time.Millisecond
 // meant. Finding out which it is costs requests, which the budget for retries
 // has to allow; else it is a failure like any other.
 func (p *Pipeline) blames(b *batch, fault *Fault) bool {
-	if fault == nil || fault.Status != http.StatusInternalServerError || p.breaker.state != closed {
+	if fault == nil || fault.Status != http.StatusInternalServerError || p.breaker.State != provider.Closed {
 		return false
 	}
 	if b.tree != nil && len(b.flights) == 1 {
 		return b.tree.blamed
 	}
-	return len(b.flights) > 1 && (b.tree != nil || (b.tries == 1 && p.breaker.good.After(b.began.Add(-blameFor)))) &&
-		p.budgets[of(b.purpose)].take()
+	return len(b.flights) > 1 && (b.tree != nil || (b.tries == 1 && p.breaker.Good.After(b.began.Add(-blameFor)))) &&
+		p.budgets[of(b.purpose)].Take()
 }
 
 // blameFor is how long before a failure there must have been an answer.
@@ -214,7 +215,7 @@ func (p *Pipeline) deliver(b *batch, got []Outcome) {
 		if f.over || f.batch != b {
 			continue
 		}
-		if ill > maxAlone || f.alone || !p.budgets[of(b.purpose)].take() { // of many ill ones it is not the texts
+		if ill > maxAlone || f.alone || !p.budgets[of(b.purpose)].Take() { // of many ill ones it is not the texts
 			p.settle(f, nil, o.Err, true)
 			continue
 		}
@@ -239,10 +240,10 @@ func (p *Pipeline) fail(b *batch, fault *Fault) {
 // cannot wait that long are told now.
 func (p *Pipeline) again(b *batch, fault *Fault, now time.Time) {
 	wait := p.cfg.backoff(b.tries+1, fault.RetryAfter)
-	if b.tries == 1 && errors.Is(fault.Err, errReplayed) {
+	if b.tries == 1 && errors.Is(fault.Err, provider.ErrReplayed) {
 		b.tries++ // it was asked twice
 	}
-	if b.tries >= p.cfg.MaxAttempts || p.breaker.state != closed {
+	if b.tries >= p.cfg.MaxAttempts || p.breaker.State != provider.Closed {
 		p.fail(b, fault)
 		return
 	}
@@ -254,13 +255,13 @@ func (p *Pipeline) again(b *batch, fault *Fault, now time.Time) {
 	if len(flights) == 0 {
 		return
 	}
-	if !p.budgets[of(b.purpose)].take() {
+	if !p.budgets[of(b.purpose)].Take() {
 		p.fail(b, fault)
 		return
 	}
 	next := newBatch(b.purpose, flights)
 	next.tries, next.tree, next.half = b.tries, b.tree, b.half
-	next.stage, next.due, next.given = sleeping, now.Add(wait), errors.Is(fault.Err, errReplayed)
+	next.stage, next.due, next.given = sleeping, now.Add(wait), errors.Is(fault.Err, provider.ErrReplayed)
 	p.count.retries++
 	p.asleep = append(p.asleep, next)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/internal/openai"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -21,16 +22,10 @@ type Client struct {
 	endpoint string
 	wantDim  bool // ask for cfg.Dimensions
 	http     *http.Client
-	dialer   *dialer // nil in tests without a network
-	end      func()  // closes all connections
+	dialer   *provider.Dialer // nil in tests without a network
+	end      func()           // closes all connections
 	wire     wire
 }
-
-const (
-	maxErrorBytes = 16 << 10        // read of an answer that is an error
-	maxDrain      = 4 << 10         // read further, so that the connection can be used again
-	errorBodyWait = 1 * time.Second // for the words of an error, when its status is already known
-)
 
 // NewClient checks cfg.
 func NewClient(cfg Config) (*Client, error) {
@@ -46,24 +41,16 @@ func newClient(cfg Config, rt http.RoundTripper) (*Client, error) {
 		return nil, err
 	}
 	end := func() {}
-	var d *dialer
+	var d *provider.Dialer
 	if rt == nil {
-		d, end = newDialer(cfg)
-		rt = newTransport(cfg, d)
+		d, end = provider.NewDialer(cfg.network())
+		rt = provider.NewTransport(cfg.network(), d)
 	}
 	return &Client{
 		cfg: cfg, endpoint: endpoint, dialer: d, end: end, wire: wire{turn: make(chan struct{}, 1)},
 		wantDim: asked != 0 && takesDimensions(cfg.Model, cfg.Dimensions),
-		http:    unredirected(rt),
+		http:    provider.Unredirected(rt),
 	}, nil
-}
-
-// unredirected is a client that follows no redirect.
-func unredirected(rt http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     rt,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // Model returns what the vectors are of.
@@ -82,7 +69,7 @@ func (c *Client) Close() {
 // As long as it is not known which optional members the provider bears, a
 // refusal is followed by the same request without them, in the same attempt.
 func (c *Client) Attempt(ctx context.Context, texts []string, at *Tracker) ([]Outcome, *Fault) {
-	return c.attempt(ctx, texts, at, terms{limit: c.cfg.AttemptTimeout, replays: maxReplays})
+	return c.attempt(ctx, texts, at, terms{limit: c.cfg.AttemptTimeout, replays: provider.MaxReplays})
 }
 
 // terms are what an attempt may cost.
@@ -100,12 +87,12 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 		// Connections of its own: of HTTP/2 there is one for all, which is not
 		// idle while the attempt that this one is made beside hangs on it.
 		c.http.CloseIdleConnections()
-		t := newTransport(c.cfg, c.dialer)
+		t := provider.NewTransport(c.cfg.network(), c.dialer)
 		defer t.CloseIdleConnections()
-		by = unredirected(t)
+		by = provider.Unredirected(t)
 	}
 	first := c.wire.options(c.wantDim)
-	again := &replays{most: may.replays, fresh: by.CloseIdleConnections}
+	again := &provider.Replays{Most: may.replays, Fresh: by.CloseIdleConnections}
 	turn := false
 	defer func() {
 		if turn {
@@ -116,7 +103,7 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 		data, refusal, fault := c.post(ctx, attempt, by, texts, sent, at, again)
 		if fault == nil {
 			c.wire.learn(first, sent)
-			at.set(Check)
+			at.Set(Check)
 			out, fault := check(data, len(texts), c.cfg.Dimensions)
 			if fault != nil && errors.Is(fault.Err, errLength) && c.wantDim && !sent.dimensions {
 				fault.Msg += ", and cannot be asked for another number"
@@ -150,21 +137,21 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 }
 
 // post makes one request. refusal is the answer, when it is an error.
-func (c *Client) post(ctx, attempt context.Context, by *http.Client, texts []string, o options, at *Tracker, again *replays) (
+func (c *Client) post(ctx, attempt context.Context, by *http.Client, texts []string, o options, at *Tracker, again *provider.Replays) (
 	data []openai.Embedding, refusal *openai.Error, fault *Fault,
 ) {
 	attempt, end := context.WithCancelCause(attempt)
 	cancel := func() { end(nil) }
 	defer cancel()
-	at.set(Queue)
-	traced := httptrace.WithClientTrace(attempt, at.trace())
+	at.Set(Queue)
+	traced := httptrace.WithClientTrace(attempt, at.Trace())
 	req, err := c.request(traced, texts, o)
 	if err != nil {
 		f := newFault(Queue, err, "cannot be asked")
 		f.Code = rag.Internal
 		return nil, nil, f
 	}
-	resp, err := by.Do(again.bound(traced, req, end))
+	resp, err := by.Do(again.Bound(traced, req, end))
 	if err != nil {
 		return nil, nil, broken(ctx, attempt, at.Phase(), err)
 	}
@@ -177,19 +164,19 @@ func (c *Client) post(ctx, attempt context.Context, by *http.Client, texts []str
 		return nil, nil, f
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		body := readError(resp.Body, cancel)
+		body := provider.ReadError(resp.Body, cancel)
 		if ctx.Err() != nil {
 			return nil, nil, &Fault{Error: ended(ctx, Body, nil)}
 		}
 		refusal = openai.ParseError(resp.StatusCode, body)
 		return nil, refusal, c.refused(refusal, resp.Header, texts, Headers)
 	}
-	at.set(Body)
+	at.Set(Body)
 	body, fault := c.read(ctx, attempt, resp, len(texts))
 	if fault != nil {
 		return nil, nil, fault
 	}
-	at.set(Decode)
+	at.Set(Decode)
 	return c.decode(body, resp.Header, texts)
 }
 
@@ -220,20 +207,6 @@ func (c *Client) request(ctx context.Context, texts []string, o options) (*http.
 	// does no harm.
 	req.Header["X-Idempotency-Key"] = []string{}
 	return req, nil
-}
-
-// readError reads what an answer that is an error has to say, and a little
-// more so that the connection can be kept. A peer that stalls here is cut off:
-// its status says enough.
-func readError(body io.Reader, cancel func()) []byte {
-	cut := time.AfterFunc(errorBodyWait, cancel)
-	defer cut.Stop()
-	var b bytes.Buffer
-	_, err := b.ReadFrom(io.LimitReader(body, maxErrorBytes))
-	if err == nil {
-		_, _ = io.CopyN(io.Discard, body, maxDrain)
-	}
-	return b.Bytes()
 }
 
 // read reads the whole answer, up to its bound: what so many vectors can need,
@@ -268,7 +241,7 @@ func (c *Client) decode(body []byte, h http.Header, texts []string) ([]openai.Em
 		f.Retry = true
 		return nil, nil, f
 	case err != nil:
-		kind := clean(h.Get("Content-Type"), c.cfg.APIKey, nil)
+		kind := provider.Clean(h.Get("Content-Type"), c.cfg.APIKey, nil)
 		f := newFault(Decode, err, "sent an answer that cannot be read (%.80s)", or(kind, "no content type"))
 		f.Retry = true
 		return nil, nil, f
@@ -278,21 +251,7 @@ func (c *Client) decode(body []byte, h http.Header, texts []string) ([]openai.Em
 }
 
 func (c *Client) refused(e *openai.Error, h http.Header, texts []string, p Phase) *Fault {
-	msg := clean(e.Message, c.cfg.APIKey, texts)
-	cause := &answered{
-		status: e.Status, typ: clean(e.Type, c.cfg.APIKey, texts), code: clean(e.Code, c.cfg.APIKey, texts),
-		id: clean(h.Get("X-Request-Id"), c.cfg.APIKey, nil),
-	}
-	f := c.judge(e, cause, msg)
-	if after := retryAfter(h, time.Now()); f.Retry || isBusy(e.Status) {
-		f.RetryAfter = after
-	}
-	f.Phase = p.String()
-	if p == Check && e.Status == 0 {
-		f.Msg = "the embedding provider answered with an error under status 200"
-		if msg != "" {
-			f.Msg += ": " + msg
-		}
-	}
-	return f
+	w := peer()
+	w.Key, w.Model = c.cfg.APIKey, c.cfg.Model
+	return w.Refused(e, h, texts, p)
 }

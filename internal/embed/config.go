@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"weir/internal/provider"
 )
 
 // Config says which provider to ask, for what, and within which bounds. A zero
@@ -190,12 +192,12 @@ func (c Config) longestAnswer() int64 {
 // to. Its errors name the field, and never hold the key.
 func (c Config) validate() (endpoint string, err error) {
 	var bad []error
-	base, err := parseBase(c.BaseURL)
+	base, err := provider.ParseBase(c.BaseURL)
 	if err != nil {
 		bad = append(bad, err)
 	}
-	if strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		bad = append(bad, errors.New("the API key holds characters that no key has (a space, a line break, a letter outside ASCII)"))
+	if err := provider.CheckKey(c.APIKey); err != nil {
+		bad = append(bad, err)
 	}
 	for _, f := range []struct {
 		name string
@@ -258,22 +260,4 @@ func (c Config) validate() (endpoint string, err error) {
 		return "", fmt.Errorf("embedding provider: %w", errors.Join(bad...))
 	}
 	return base.JoinPath("embeddings").String(), nil
-}
-
-func parseBase(raw string) (*url.URL, error) {
-	base, err := url.Parse(raw)
-	switch {
-	case err != nil: // its text repeats the address, which may hold a password
-		return nil, errors.New("BaseURL is not an address")
-	case base.Scheme != "http" && base.Scheme != "https":
-		return nil, errors.New("BaseURL must begin with http:// or https://")
-	case base.Hostname() == "":
-		return nil, errors.New("BaseURL names no host")
-	case base.User != nil:
-		return nil, errors.New("BaseURL must not hold a user or password; the key is a setting of its own")
-	case base.Fragment != "":
-		return nil, errors.New("BaseURL must not hold a fragment (#)")
-	default:
-		return base, nil
-	}
 }

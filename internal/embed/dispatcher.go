@@ -5,13 +5,14 @@ import (
 	"slices"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
 // dispatch is the one goroutine that begins attempts. It is woken when
 // something is submitted, when an attempt ends, and when something is due.
 func (p *Pipeline) dispatch() {
-	ctx, cancel := context.WithCancelCause(lifetime(p.closing))
+	ctx, cancel := context.WithCancelCause(provider.Lifetime(p.closing))
 	defer p.leave()
 	defer cancel(errClosed)
 	timer := time.NewTimer(0)
@@ -55,12 +56,12 @@ func (p *Pipeline) round(ctx context.Context) time.Time {
 	for !p.closed && !p.queue.empty() && p.gate(now) {
 		// A slot first, then whoever waits: what comes while all slots are
 		// taken grows into fuller batches, and an idle provider is asked at once.
-		probe := p.breaker.state == halfOpen
+		probe := p.breaker.State == provider.HalfOpen
 		purpose, ok := p.queue.next(now, p.slots.free(now, rag.ForIngest, probe) && !p.pausedUntil(rag.ForIngest).After(now))
 		if !ok || !p.slots.free(now, purpose, probe) {
 			break
 		}
-		b := p.queue.pop(purpose, p.together(), p.cfg.MaxBatchBytes, now, p.pace(purpose).typical(), func(f *flight) {
+		b := p.queue.pop(purpose, p.together(), p.cfg.MaxBatchBytes, now, p.pace(purpose).Typical(), func(f *flight) {
 			p.settle(f, nil, expiredError(), false)
 		})
 		if b != nil {
@@ -74,16 +75,16 @@ func (p *Pipeline) round(ctx context.Context) time.Time {
 // gate reports whether an attempt may begin: nobody is asked in a pause or
 // while the breaker is open, and only one probe when it is half-open.
 func (p *Pipeline) gate(now time.Time) bool {
-	p.breaker.check(now, p.slots.full(now))
-	switch p.breaker.state {
-	case opened:
+	p.breaker.Check(now, p.slots.full(now))
+	switch p.breaker.State {
+	case provider.Opened:
 		p.failWaiting(now)
 		return false
-	case halfOpen:
+	case provider.HalfOpen:
 		if p.breaker.probe != nil {
 			return false
 		}
-	case closed:
+	case provider.Closed:
 	}
 	return !p.pausedUntil(rag.ForQuery).After(now)
 }
@@ -102,7 +103,7 @@ func (p *Pipeline) awaken(now time.Time) {
 // stallAfter is how long b may be under way while nothing is answered: twice
 // as long when nothing ever was, for a model may have to be loaded.
 func (p *Pipeline) stallAfter(b *batch) time.Duration {
-	typical := p.pace(b.purpose).typical()
+	typical := p.pace(b.purpose).Typical()
 	switch {
 	case typical == 0:
 		return 2 * p.cfg.StallAfter
@@ -138,7 +139,7 @@ func (p *Pipeline) failStuck(now time.Time, probe *batch) {
 // Its texts are asked for again, in halves, which take less time; or fail where
 // they were asked for often enough.
 func (p *Pipeline) yield(now time.Time) bool {
-	if p.queue.waiting(rag.ForQuery) == 0 || p.slots.free(now, rag.ForQuery, p.breaker.state == halfOpen) {
+	if p.queue.waiting(rag.ForQuery) == 0 || p.slots.free(now, rag.ForQuery, p.breaker.State == provider.HalfOpen) {
 		return false
 	}
 	if p.slots.used(now) > p.slots.busy { // one that cools down comes free soon
@@ -150,7 +151,7 @@ func (p *Pipeline) yield(now time.Time) bool {
 		case b.purpose != rag.ForIngest || b == p.pioneer:
 		case b.live == 0:
 			return true // it was told to end
-		case now.Sub(later(b.began, p.breaker.good)) < p.stallAfter(b):
+		case now.Sub(later(b.began, p.breaker.Good)) < p.stallAfter(b):
 		case oldest == nil || b.began.Before(oldest.began):
 			oldest = b
 		}
@@ -166,7 +167,7 @@ func (p *Pipeline) yield(now time.Time) bool {
 func (p *Pipeline) requeue(b *batch, now time.Time) {
 	flights := b.wanted()
 	b.late = true
-	if b.tries >= p.cfg.MaxAttempts || !p.budgets[of(b.purpose)].take() {
+	if b.tries >= p.cfg.MaxAttempts || !p.budgets[of(b.purpose)].Take() {
 		err := stuckError(b, p.cfg.OpenFor)
 		for _, f := range flights {
 			p.settle(f, nil, err, false)
@@ -189,7 +190,7 @@ func (p *Pipeline) requeue(b *batch, now time.Time) {
 
 // stuckError tells those who wait for b that it was given up.
 func stuckError(b *batch, after time.Duration) *rag.Error {
-	err := newFault(b.where.Phase(), errStuck, "did not answer in time (%s)", doing(b.where.Phase())).Error
+	err := newFault(b.where.Phase(), errStuck, "did not answer in time (%s)", b.where.Phase().Doing()).Error
 	err.Code, err.RetryAfter = rag.Timeout, after
 	return err
 }
@@ -239,7 +240,7 @@ func (p *Pipeline) pause(u rag.Purpose, after time.Duration, now time.Time) {
 // endWhoCannotWait ends the calls waiting for f that a wait does not fit.
 func (p *Pipeline) endWhoCannotWait(f *flight, wait time.Duration, err *rag.Error, now time.Time) {
 	for c := range f.members {
-		if !p.cfg.fits(c.left(now), wait, p.pace(f.purpose).typical()) {
+		if !p.cfg.fits(c.left(now), wait, p.pace(f.purpose).Typical()) {
 			p.end(c, err)
 		}
 	}
@@ -259,7 +260,7 @@ func (p *Pipeline) next(now time.Time) time.Time {
 	hedges := false // some are to be made, if there is a slot
 	for b := range p.flying {
 		sooner(b.began.Add(p.stallAfter(b)))
-		sooner(later(b.began, p.breaker.good).Add(p.stallAfter(b)))
+		sooner(later(b.began, p.breaker.Good).Add(p.stallAfter(b)))
 		if after := p.hedgeAfter(b); after != 0 {
 			sooner(b.began.Add(after))
 			hedges = true

@@ -20,7 +20,7 @@
 // # Design
 //
 // [Client] is one attempt: a POST with its own time limit, and the checks on
-// what came back (client.go, transport.go, negotiate.go, check.go); what
+// what came back (client.go, negotiate.go, check.go); what
 // failed is a [Fault], which says whether to try again and whether smaller
 // requests may fare better. [Pipeline] is what stands before it:
 //
@@ -32,8 +32,8 @@
 //	 6 dispatcher  dispatcher.go  one goroutine: a slot first, then a batch
 //	 7 slots       slots.go       as many attempts as the provider bears
 //	 8 gate        breaker.go, and the pause that the provider asked for
-//	 9 attempt     attempt.go     under the pipeline's ctx (lifetime.go), seen by an observer (observer.go)
-//	10 retry       retry.go       inside a budget, if it fits the deadline;
+//	 9 attempt     attempt.go     under the pipeline's ctx (provider.Lifetime), seen by an observer (observer.go)
+//	10 retry       provider.go    inside a budget, if it fits the deadline;
 //	               hedge.go       beside an attempt that takes far longer than usual
 //	11 check       check.go, batch.go   each text by itself; refused batches in halves
 //	12 deliver     attempt.go, call.go  never waits for a caller
@@ -61,13 +61,13 @@
 // its deadline: the waiter selects on its own ctx. Where an attempt stands is
 // kept in a [Tracker] beside it, so that the waiter who leaves can tell what
 // it was waiting for. Close waits for the attempts, and closes every
-// connection, those that are being made too (dial.go).
+// connection, those that are being made too (provider.Dialer).
 //
 // Three things that an attempt is not left to. net/http sends a request again
-// by itself for as long as it is given back: once, here (replay.go). A look-up
+// by itself for as long as it is given back: once, here (provider.Replays). A look-up
 // of a name goes on without its caller: it ends with the dial, and where the
 // operating system does not let go of it, there are no more than slots
-// (dial.go). And a provider that loads its model gives up loading when its
+// (provider.Dialer). And a provider that loads its model gives up loading when its
 // caller leaves: one attempt, where the provider may be cold, outlives callers
 // that ran out of time (warm.go).
 //

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir/internal/embed/embedtest"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -92,7 +93,7 @@ func TestFaults(t *testing.T) {
 		{"408", status(408), rag.Unavailable, "headers", "(408)", 0, true},
 		{"429", status(429), rag.Unavailable, "headers", "asked too often (429)", 0, true},
 		{"429, come back", embedtest.Reply{Status: 429, Header: seconds("7.5")}, rag.Unavailable, "headers", "(429)", 7500 * time.Millisecond, false},
-		{"429, come back never", embedtest.Reply{Status: 429, Header: seconds("9999999999999")}, rag.Unavailable, "headers", "(429)", maxRetryAfter, false},
+		{"429, come back never", embedtest.Reply{Status: 429, Header: seconds("9999999999999")}, rag.Unavailable, "headers", "(429)", provider.MaxRetryAfter, false},
 		{"429, by date", embedtest.Reply{Status: 429, Header: http.Header{
 			"Retry-After": {"Fri, 02 Jan 2026 09:00:09 GMT"}, "Date": {"Fri, 02 Jan 2026 09:00:00 GMT"},
 		}}, rag.Unavailable, "headers", "(429)", 9 * time.Second, false},

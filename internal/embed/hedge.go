@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -25,12 +26,12 @@ const (
 
 // hedgeAfter is how long after its begin b is asked for once more; 0: never.
 func (p *Pipeline) hedgeAfter(b *batch) time.Duration {
-	typical, least := p.pace(b.purpose).typical(), hedgeLeast
+	typical, least := p.pace(b.purpose).Typical(), hedgeLeast
 	if b.purpose == rag.ForIngest {
-		typical, least = max(typical, p.pace(rag.ForQuery).typical()), hedgeIngest
+		typical, least = max(typical, p.pace(rag.ForQuery).Typical()), hedgeIngest
 	}
 	if b.twin != nil || b.live == 0 || b == p.pioneer || typical == 0 ||
-		b.tries >= p.cfg.MaxAttempts || p.breaker.state != closed {
+		b.tries >= p.cfg.MaxAttempts || p.breaker.State != provider.Closed {
 		return 0
 	}
 	return max(least, hedgeTimes*typical)
@@ -43,7 +44,7 @@ func (p *Pipeline) hedge(ctx context.Context, now time.Time) {
 		if after == 0 || now.Sub(b.began) < after {
 			continue
 		}
-		if p.closed || p.pausedUntil(b.purpose).After(now) || !p.slots.free(now, b.purpose, false) || !p.budgets[of(b.purpose)].take() {
+		if p.closed || p.pausedUntil(b.purpose).After(now) || !p.slots.free(now, b.purpose, false) || !p.budgets[of(b.purpose)].Take() {
 			return
 		}
 		h := newBatch(b.purpose, b.wanted()) // the texts are the second one's business now

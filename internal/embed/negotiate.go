@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"weir/internal/openai"
+
+	"weir/internal/provider"
 )
 
 // options are the members of a request that a provider may not know.
@@ -66,11 +68,11 @@ func (w *wire) options(wantDimensions bool) options {
 func blamesOptions(refusal *openai.Error, f *Fault) bool {
 	switch refusal.Param {
 	case "dimensions", "encoding_format":
-		return isRefusal(f.Status)
+		return provider.IsRefusal(f.Status)
 	case "input":
 		return false
 	default:
-		return f.vague && refusal.Code != "context_length_exceeded" && f.Status != http.StatusRequestEntityTooLarge
+		return f.Vague && refusal.Code != "context_length_exceeded" && f.Status != http.StatusRequestEntityTooLarge
 	}
 }
 

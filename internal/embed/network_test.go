@@ -20,6 +20,7 @@ import (
 
 	"weir/internal/embed/embedtest"
 	"weir/internal/openai"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -227,7 +228,7 @@ func TestUnreachable(t *testing.T) {
 func TestDialsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := Config{BaseURL: "http://provider/v1", Model: "m", Dimensions: dim, MaxConcurrent: 4}
-		transport := newTransport(cfg.WithDefaults(), &dialer{})
+		transport := provider.NewTransport(cfg.WithDefaults().network(), &provider.Dialer{})
 		var dials atomic.Int32
 		release := make(chan struct{})
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -35,17 +36,17 @@ type Pipeline struct {
 	users     map[rag.User]load // what the calls of a user wait for
 	slots     slots
 	breaker   breaker
-	paused    [2]time.Time // until then, by purpose
-	budgets   [2]budget    // by purpose
-	paces     [2]pace      // by purpose
-	served    time.Time    // when a query was last answered
-	cold      bool         // the provider may have to load its model: see warm.go
-	pioneer   *batch       // under way, while it is
-	landed    time.Time    // when the last attempt ended
-	borne     int64        // most texts of a request that was accepted
-	tooManyAt time.Time    // when it was
-	tooMany   int64        // texts of a request that was refused for their number; 0: not known
-	sour      int          // requests that were refused in a row
+	paused    [2]time.Time       // until then, by purpose
+	budgets   [2]provider.Budget // by purpose
+	paces     [2]provider.Pace   // by purpose
+	served    time.Time          // when a query was last answered
+	cold      bool               // the provider may have to load its model: see warm.go
+	pioneer   *batch             // under way, while it is
+	landed    time.Time          // when the last attempt ended
+	borne     int64              // most texts of a request that was accepted
+	tooManyAt time.Time          // when it was
+	tooMany   int64              // texts of a request that was refused for their number; 0: not known
+	sour      int                // requests that were refused in a row
 	count     counters
 	deaf      bool // the last attempt to end was not answered
 }
@@ -68,7 +69,7 @@ func newPipeline(cfg Config, rt http.RoundTripper) (*Pipeline, error) {
 		cfg: cfg, client: client, cache: newMemory(cfg.CacheBytes),
 		closing: make(chan struct{}), wake: make(chan struct{}, 1), idle: make(chan struct{}),
 		running: 1, table: newTable(), queue: newQueue(cfg.IngestAge), flying: map[*batch]struct{}{},
-		users: map[rag.User]load{}, slots: newSlots(cfg.MaxConcurrent), breaker: breaker{cfg: cfg}, budgets: [2]budget{newBudget(), newBudget()}, cold: true,
+		users: map[rag.User]load{}, slots: newSlots(cfg.MaxConcurrent), breaker: newBreaker(cfg), budgets: [2]provider.Budget{provider.NewBudget(), provider.NewBudget()}, cold: true,
 	}
 	p.items.Store(int64(cfg.MaxBatch))
 	go p.dispatch()
@@ -96,7 +97,7 @@ func of(u rag.Purpose) int {
 }
 
 // pace is how long attempts for u take.
-func (p *Pipeline) pace(u rag.Purpose) *pace { return &p.paces[of(u)] }
+func (p *Pipeline) pace(u rag.Purpose) *provider.Pace { return &p.paces[of(u)] }
 
 // pausedUntil returns until when the provider does not want to be asked for u.
 // What it says to a query holds for all; to ingest, for ingest alone.
@@ -263,6 +264,6 @@ func closedFault(p Phase) *Fault {
 func expiredError() *rag.Error {
 	return &rag.Error{
 		Code: rag.Timeout, Phase: Queue.String(), Err: context.DeadlineExceeded,
-		Msg: "the embedding provider did not answer in time (" + doing(Queue) + ")",
+		Msg: "the embedding provider did not answer in time (" + Queue.Doing() + ")",
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"weir/internal/embed/embedtest"
 	"weir/internal/openai"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -121,7 +122,7 @@ func TestRetryTimes(t *testing.T) {
 			name: "more than any wait", answers: []*http.Response{busy("60")}, code: rag.Unavailable, after: time.Minute, ends: 0,
 		},
 		{
-			name: "absurd", answers: []*http.Response{busy("1e30")}, code: rag.Unavailable, after: maxRetryAfter, ends: 0,
+			name: "absurd", answers: []*http.Response{busy("1e30")}, code: rag.Unavailable, after: provider.MaxRetryAfter, ends: 0,
 		},
 		{
 			name: "never", answers: []*http.Response{response(401, "")}, code: rag.Unavailable, ends: 0,
@@ -294,7 +295,7 @@ func TestErrorBodyThatStalls(t *testing.T) {
 		}))
 		start := time.Now()
 		_, err := p.Embed(t.Context(), "u", rag.ForQuery, []string{"a"})
-		if e := typed(t, err); e.Code != rag.Unavailable || e.RetryAfter != 5*time.Second || time.Since(start) != errorBodyWait {
+		if e := typed(t, err); e.Code != rag.Unavailable || e.RetryAfter != 5*time.Second || time.Since(start) != provider.ErrorBodyWait {
 			t.Errorf("%+v after %s", e, time.Since(start))
 		}
 	})
@@ -337,7 +338,7 @@ func TestBodies(t *testing.T) {
 		most   int
 	}{
 		{"short error", 500, 100, 100},
-		{"long error", 500, 1 << 20, maxErrorBytes + maxDrain},
+		{"long error", 500, 1 << 20, provider.MaxErrorBytes + provider.MaxDrain},
 		{"long answer", 200, 3 << 20, 1<<20 + 1},
 	}
 	for _, tt := range tests {
@@ -417,7 +418,7 @@ func TestConnecting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := Config{BaseURL: tt.url, Model: "m", Dimensions: dim, APIKey: key, MaxAttempts: 1}
-				transport := newTransport(cfg.WithDefaults(), &dialer{})
+				transport := provider.NewTransport(cfg.WithDefaults().network(), &provider.Dialer{})
 				transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 					// A net.Dialer calls this.
 					httptrace.ContextClientTrace(ctx).ConnectStart("tcp", "")

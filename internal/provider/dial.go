@@ -1,4 +1,4 @@
-package embed
+package provider
 
 import (
 	"context"
@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// dialer opens the connections of one Client. What it begins ends within its
-// time limit or with the Client, and what outlives that all the same, a
+// Dialer opens the connections of one pipeline. What it begins ends within its
+// time limit or with the pipeline, and what outlives that all the same, a
 // look-up that the operating system does not let go of, is bounded in number.
 //
 // net.Dialer alone does not do that: a look-up that its caller has left goes on
 // for up to 10 s, and look-ups of one name are shared, so that none ends before
 // the last of them.
-type dialer struct {
+type Dialer struct {
 	net      net.Dialer
 	limit    time.Duration // for the look-up and connecting together
 	resolver *net.Resolver
 	lookups  chan struct{} // a value for each look-up under way
-	// atEnd calls f when the Client is closed, unless it is told to forget it.
+	// atEnd calls f when the pipeline is closed, unless it is told to forget it.
 	atEnd func(f func()) (forget func() bool)
 }
 
@@ -32,23 +32,23 @@ var errNoAddress = errors.New("the name has no address")
 // it (RFC 8305, section 5).
 const stagger = 250 * time.Millisecond
 
-// newDialer returns the dialer of a Client, and what ends all it has begun.
-func newDialer(cfg Config) (d *dialer, end func()) {
-	life, end := context.WithCancel(lifetime(nil))
-	r := cfg.Resolver
+// NewDialer returns the Dialer of a pipeline, and what ends all it has begun.
+func NewDialer(n Network) (d *Dialer, end func()) {
+	life, end := context.WithCancel(Lifetime(nil))
+	r := n.Resolver
 	if r == nil {
 		r = &net.Resolver{}
 	}
-	return &dialer{
-		net: net.Dialer{KeepAlive: 15 * time.Second}, limit: cfg.DialTimeout, resolver: r,
-		lookups: make(chan struct{}, cfg.MaxConcurrent),
+	return &Dialer{
+		net: net.Dialer{KeepAlive: 15 * time.Second}, limit: n.DialTimeout, resolver: r,
+		lookups: make(chan struct{}, n.MaxConns),
 		atEnd:   func(f func()) func() bool { return context.AfterFunc(life, f) },
 	}, end
 }
 
-// dial connects to addr, within the limit. The connection is closed with the
+// Dial connects to addr, within the limit. The connection is closed with the
 // Client, whatever it is in the middle of.
-func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()
 	defer d.atEnd(cancel)()
@@ -67,7 +67,7 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	return &lasting{Conn: c, forget: d.atEnd(func() { _ = c.Close() })}, nil
 }
 
-// lasting is a connection that does not outlive its Client.
+// lasting is a connection that does not outlive its pipeline.
 type lasting struct {
 	net.Conn
 	forget func() bool
@@ -79,7 +79,7 @@ func (l *lasting) Close() error {
 }
 
 // lookup returns the addresses of host, the best one first.
-func (d *dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+func (d *Dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{ip}, nil
 	}
@@ -98,7 +98,7 @@ func (d *dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	done := make(chan found, 1)
 	go func() { // ends with ctx, unless the operating system looks it up; the next one waits for it
 		defer func() { <-d.lookups }()
-		ips, err := prompt(ctx, d.resolver).LookupNetIP(lifetime(nil), "ip", host) //nolint:contextcheck // the look-up ends with ctx by way of prompt
+		ips, err := prompt(ctx, d.resolver).LookupNetIP(Lifetime(nil), "ip", host) //nolint:contextcheck // the look-up ends with ctx by way of prompt
 		for i, ip := range ips {
 			ips[i] = ip.Unmap()
 		}
@@ -164,7 +164,7 @@ func (c packets) WriteTo(b []byte, to net.Addr) (int, error) { return c.p.WriteT
 
 // first connects to the first of ips that answers. Each is tried when the one
 // before has failed, or was silent for a while.
-func (d *dialer) first(ctx context.Context, network, port string, ips []netip.Addr) (net.Conn, error) {
+func (d *Dialer) first(ctx context.Context, network, port string, ips []netip.Addr) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type result struct {

@@ -1,4 +1,4 @@
-package embed
+package provider
 
 import (
 	"crypto/tls"
@@ -18,7 +18,10 @@ const (
 	Body                  // reading the answer
 	Decode                // taking it apart
 	Check                 // looking at what it says
-	Validate              // looking at the texts, before anything is sent
+	Validate              // looking at what is asked, before anything is sent
+
+	FirstToken // of a written answer: waiting for its first word
+	Token      // waiting for the next one
 )
 
 func (p Phase) String() string {
@@ -39,6 +42,10 @@ func (p Phase) String() string {
 		return "check"
 	case Validate:
 		return "validate"
+	case FirstToken:
+		return "first_token"
+	case Token:
+		return "token"
 	default:
 		return "unknown"
 	}
@@ -51,7 +58,7 @@ type Tracker struct{ phase atomic.Int32 }
 // Phase returns where the call stands.
 func (t *Tracker) Phase() Phase { return Phase(t.phase.Load()) }
 
-func (t *Tracker) set(p Phase) { t.phase.Store(int32(p)) }
+func (t *Tracker) Set(p Phase) { t.phase.Store(int32(p)) }
 
 // dialing moves on to p, but only from a phase of getting a connection: a dial
 // goes on in the background when its request was given another connection
@@ -65,14 +72,14 @@ func (t *Tracker) dialing(p Phase) {
 	}
 }
 
-// trace returns hooks that keep t up to date until the headers are there.
-func (t *Tracker) trace() *httptrace.ClientTrace {
+// Trace returns hooks that keep t up to date until the headers are there.
+func (t *Tracker) Trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GetConn:           func(string) { t.set(Queue) }, // again, when a stale connection is replaced
+		GetConn:           func(string) { t.Set(Queue) }, // again, when a stale connection is replaced
 		DNSStart:          func(httptrace.DNSStartInfo) { t.dialing(Dial) },
 		ConnectStart:      func(string, string) { t.dialing(Dial) },
 		TLSHandshakeStart: func() { t.dialing(TLS) },
 		TLSHandshakeDone:  func(tls.ConnectionState, error) {},
-		GotConn:           func(httptrace.GotConnInfo) { t.set(Headers) },
+		GotConn:           func(httptrace.GotConnInfo) { t.Set(Headers) },
 	}
 }

@@ -1,4 +1,4 @@
-package embed
+package provider
 
 import (
 	"strings"
@@ -9,10 +9,10 @@ import (
 // maxMessage is how much of a provider's own words is shown, in bytes.
 const maxMessage = 300
 
-// clean makes a provider's words fit to be shown: one line, bounded, without
+// Clean makes a provider's words fit to be shown: one line, bounded, without
 // the key in whole or in part, and without the texts that were sent, which
 // some providers repeat.
-func clean(msg, key string, texts []string) string {
+func Clean(msg, key string, texts []string) string {
 	if len(msg) > 16*maxMessage {
 		msg = msg[:16*maxMessage]
 	}

@@ -1,4 +1,4 @@
-package embed
+package provider
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"weir/internal/openai"
 	"weir/internal/rag"
@@ -24,36 +25,45 @@ type Fault struct {
 	Retry bool
 	// Split: the request was refused as it is, and parts of it may not be.
 	Split bool
-	// vague: the request was refused without saying what in it was.
-	vague bool
+	// Vague: the request was refused without saying what in it was.
+	Vague bool
 }
 
-// errAttempt is the cause of the end of an attempt that took too long.
-var errAttempt = errors.New("the attempt timed out")
+// Peer is whom faults are about, in the words in which they are told.
+type Peer struct {
+	Name    string // the embedding provider
+	Work    string // the embedding
+	Offers  string // embeddings
+	Sent    string // the text
+	Key     string // is in no error
+	Model   string
+	Options []string // members of a request that may be refused by themselves
+}
 
-// newFault makes the common kind: Unavailable.
-func newFault(p Phase, cause error, format string, args ...any) *Fault {
+// Fault makes the common kind: Unavailable.
+func (w Peer) Fault(p Phase, cause error, format string, args ...any) *Fault {
 	return &Fault{Error: &rag.Error{
 		Code: rag.Unavailable, Phase: p.String(), Err: cause,
-		Msg: "the embedding provider " + fmt.Sprintf(format, args...),
+		Msg: w.Name + " " + fmt.Sprintf(format, args...),
 	}}
 }
 
-// ended is the error of a caller whose ctx ended in phase p.
-func ended(ctx context.Context, p Phase, last error) *rag.Error {
+// Ended is the error of a caller whose ctx ended in phase p.
+func (w Peer) Ended(ctx context.Context, p Phase, last error) *rag.Error {
 	e := &rag.Error{Code: rag.CodeOf(ctx.Err()), Phase: p.String(), Err: context.Cause(ctx)}
 	if last != nil {
 		e.Err = fmt.Errorf("%w, after: %w", e.Err, last)
 	}
 	if e.Code == rag.Canceled {
-		e.Msg = "the embedding was canceled"
+		e.Msg = w.Work + " was canceled"
 	} else {
-		e.Msg = "the embedding provider did not answer in time (" + doing(p) + ")"
+		e.Msg = w.Name + " did not answer in time (" + p.Doing() + ")"
 	}
 	return e
 }
 
-func doing(p Phase) string {
+// Doing says what is waited for in phase p.
+func (p Phase) Doing() string {
 	switch p {
 	case Queue:
 		return "waiting for a free connection"
@@ -67,14 +77,18 @@ func doing(p Phase) string {
 		return "reading the answer"
 	case Decode, Check, Validate:
 		return "checking"
+	case FirstToken:
+		return "waiting for the first word"
+	case Token:
+		return "waiting for the next word"
 	default:
 		return p.String()
 	}
 }
 
-// broken judges an error of the connection in phase p: attempt is the ctx of
+// Broken judges an error of the connection in phase p: attempt is the ctx of
 // the attempt, caller the one it was made from.
-func broken(caller, attempt context.Context, p Phase, err error) *Fault {
+func (w Peer) Broken(caller, attempt context.Context, p Phase, err error) *Fault {
 	// url.Error repeats the address; a query in it may be secret.
 	var u *url.Error
 	if errors.As(err, &u) {
@@ -89,39 +103,62 @@ func broken(caller, attempt context.Context, p Phase, err error) *Fault {
 	)
 	switch {
 	case caller.Err() != nil:
-		return &Fault{Error: ended(caller, p, nil)}
-	case errors.Is(err, errReplayed), errors.Is(context.Cause(attempt), errReplayed):
-		f := newFault(Headers, errReplayed, "broke off the connection before it answered, again and again")
+		return &Fault{Error: w.Ended(caller, p, nil)}
+	case errors.Is(err, ErrReplayed), errors.Is(context.Cause(attempt), ErrReplayed):
+		f := w.Fault(Headers, ErrReplayed, "broke off the connection before it answered, again and again")
 		f.Retry = true
 		return f
 	case timedOut:
-		f := newFault(p, err, "did not answer in time (%s)", doing(p))
+		f := w.Fault(p, err, "did not answer in time (%s)", p.Doing())
 		f.Code, f.Retry = rag.Timeout, true
 		return f
 	case errors.As(err, &cert), errors.As(err, &unknown):
-		return newFault(TLS, err, "has a certificate that is not trusted")
+		return w.Fault(TLS, err, "has a certificate that is not trusted")
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return newFault(TLS, err, "does not speak TLS at this address; is it http instead of https?")
+		return w.Fault(TLS, err, "does not speak TLS at this address; is it http instead of https?")
 	}
 	var f *Fault
 	switch p {
 	case Dial, Queue:
-		f = newFault(Dial, err, "cannot be reached")
+		f = w.Fault(Dial, err, "cannot be reached")
 	case TLS:
-		f = newFault(p, err, "broke off the TLS handshake")
+		f = w.Fault(p, err, "broke off the TLS handshake")
 	case Headers:
-		f = newFault(p, err, "broke off the connection before it answered")
-	case Body, Decode, Check, Validate:
-		f = newFault(p, err, "broke off its answer")
+		f = w.Fault(p, err, "broke off the connection before it answered")
+	case Body, Decode, Check, Validate, FirstToken, Token:
+		f = w.Fault(p, err, "broke off its answer")
 	}
 	f.Retry = true
+	return f
+}
+
+// Refused tells what an answer that is an error means. h is its head, sent are
+// the caller's texts, which are not to be shown, and p is where it was found:
+// Check says that its status was 200.
+func (w Peer) Refused(e *openai.Error, h http.Header, sent []string, p Phase) *Fault {
+	msg := Clean(e.Message, w.Key, sent)
+	cause := &answered{
+		status: e.Status, typ: Clean(e.Type, w.Key, sent), code: Clean(e.Code, w.Key, sent),
+		id: Clean(h.Get("X-Request-Id"), w.Key, nil),
+	}
+	f := w.judge(e, cause, msg)
+	if after := RetryAfter(h, time.Now()); f.Retry || IsBusy(e.Status) {
+		f.RetryAfter = after
+	}
+	f.Phase = p.String()
+	if p == Check && e.Status == 0 {
+		f.Msg = w.Name + " answered with an error under status 200"
+		if msg != "" {
+			f.Msg += ": " + msg
+		}
+	}
 	return f
 }
 
 // judge tells what an answer that is an error means. cause is the answer
 // without the provider's words, which may repeat a text; msg is what is fit to
 // be shown of them. The Phase is Headers, and RetryAfter is not set.
-func (c *Client) judge(e *openai.Error, cause error, msg string) *Fault {
+func (w Peer) judge(e *openai.Error, cause error, msg string) *Fault {
 	if msg != "" {
 		msg = ": " + msg
 	}
@@ -130,13 +167,13 @@ func (c *Client) judge(e *openai.Error, cause error, msg string) *Fault {
 		msg = fmt.Sprintf(" (%d)%s", s, msg)
 	}
 	fail := func(format string, args ...any) *Fault {
-		f := newFault(Headers, cause, format, args...)
+		f := w.Fault(Headers, cause, format, args...)
 		f.Status = s
 		return f
 	}
 	badKey := slices.Contains([]string{"invalid_api_key", "API_KEY_INVALID"}, e.Code)
 	switch {
-	case (s == http.StatusUnauthorized || badKey) && c.cfg.APIKey == "":
+	case (s == http.StatusUnauthorized || badKey) && w.Key == "":
 		return fail("wants an API key, and none is configured (%d)", or(s, http.StatusUnauthorized))
 	case s == http.StatusUnauthorized || badKey: // its words show parts of the key
 		return fail("refused the API key (%d)", or(s, http.StatusUnauthorized))
@@ -144,17 +181,17 @@ func (c *Client) judge(e *openai.Error, cause error, msg string) *Fault {
 		return fail("refused access with this API key%s", msg)
 	case s >= 300 && s < 400:
 		return fail("answered with a redirect (%d), which is not followed: the base URL must be the final address", s)
-	case s == http.StatusNotFound, s == http.StatusGone, isRefusal(s) && e.Param == "model", e.Code == "model_not_found":
-		return fail("has no model %q, or no embeddings at this address%s", c.cfg.Model, msg)
-	case isRefusal(s) && (e.Param == "dimensions" || e.Param == "encoding_format"):
+	case s == http.StatusNotFound, s == http.StatusGone, IsRefusal(s) && e.Param == "model", e.Code == "model_not_found":
+		return fail("has no model %q, or no %s at this address%s", w.Model, w.Offers, msg)
+	case IsRefusal(s) && slices.Contains(w.Options, e.Param):
 		return fail("refused the parameter %s%s", e.Param, msg)
-	case isRefusal(s) && (e.Structured || s == http.StatusRequestEntityTooLarge):
-		f := fail("refused the text%s", msg)
-		f.Code, f.Split, f.vague = rag.Invalid, true, true
+	case IsRefusal(s) && (e.Structured || s == http.StatusRequestEntityTooLarge):
+		f := fail("refused %s%s", w.Sent, msg)
+		f.Code, f.Split, f.Vague = rag.Invalid, true, true
 		return f
-	case isRefusal(s): // not in an API's words: it is hardly about the text
+	case IsRefusal(s): // not in an API's words: it is hardly about the text
 		f := fail("refused the request%s", msg)
-		f.vague = true
+		f.Vague = true
 		return f
 	case s == http.StatusTooManyRequests:
 		f := fail("is asked too often%s", msg)
@@ -168,14 +205,14 @@ func (c *Client) judge(e *openai.Error, cause error, msg string) *Fault {
 	}
 }
 
-// isBusy reports whether status is one whose Retry-After means something even
+// IsBusy reports whether status is one whose Retry-After means something even
 // where trying again at once makes no sense.
-func isBusy(status int) bool {
+func IsBusy(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// isRefusal reports whether status blames the content of the request.
-func isRefusal(status int) bool {
+// IsRefusal reports whether status blames the content of the request.
+func IsRefusal(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		return true
@@ -205,4 +242,12 @@ type answered struct {
 
 func (a *answered) Error() string {
 	return fmt.Sprintf("status %d, type %.40q, code %.40q, request id %.80q", a.status, a.typ, a.code, a.id)
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
 }

@@ -1,4 +1,4 @@
-package embed
+package provider
 
 import (
 	"context"
@@ -10,44 +10,48 @@ import (
 	"sync/atomic"
 )
 
-// replays bounds how often net/http sends the request of one attempt by
+// Replays bounds how often net/http sends the request of one attempt by
 // itself. It sends it again for as long as each try ends with a GOAWAY, or a
 // kept connection turns out to be closed, thousands of times if need be.
-type replays struct {
+type Replays struct {
+	// Most is how often the request may be sent again.
+	Most int32
+	// Fresh sees to it that the next connection is a new one.
+	Fresh func()
+
 	asked atomic.Int32 // requests that were meant
 	sent  atomic.Int32 // requests whose body was begun to be sent
 	conns atomic.Int32 // how many connections the request was given
-	most  int32        // requests sent again, at most
-	fresh func()       // sees to it that the next connection is a new one
 }
 
 const (
-	maxReplays = 1 // in the first try of a batch, none in further ones
+	// MaxReplays is how often in a first try; in further ones, never.
+	MaxReplays = 1
 	// maxConns counts connections that turned out to be closed before anything
 	// was sent, too.
 	maxConns = 32
 )
 
-// errReplayed is the cause of the end of a request that came to nothing twice.
-var errReplayed = errors.New("the request was given back again and again")
+// ErrReplayed is the cause of the end of a request that came to nothing twice.
+var ErrReplayed = errors.New("the request was given back again and again")
 
-// bound returns r, which is to be made under ctx, bounded. cancel ends ctx.
-func (n *replays) bound(ctx context.Context, r *http.Request, cancel context.CancelCauseFunc) *http.Request {
+// Bound returns r, which is to be made under ctx, bounded. cancel ends ctx.
+func (n *Replays) Bound(ctx context.Context, r *http.Request, cancel context.CancelCauseFunc) *http.Request {
 	n.asked.Add(1)
 	again := r.GetBody
 	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) {
 			if n.conns.Add(1) > maxConns {
-				cancel(errReplayed)
+				cancel(ErrReplayed)
 			}
 		},
 	}))
 	r.Body = &body{ReadCloser: r.Body, begun: func() { n.sent.Add(1) }}
 	r.GetBody = func() (io.ReadCloser, error) {
-		if n.sent.Load()-n.asked.Load() >= n.most {
-			return nil, errReplayed
+		if n.sent.Load()-n.asked.Load() >= n.Most {
+			return nil, ErrReplayed
 		}
-		n.fresh() // the connections that are kept are no better than the one that failed
+		n.Fresh() // the connections that are kept are no better than the one that failed
 		b, err := again()
 		if err != nil {
 			return nil, err

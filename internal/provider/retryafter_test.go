@@ -1,4 +1,4 @@
-package embed
+package provider
 
 import (
 	"net/http"
@@ -21,14 +21,14 @@ func TestRetryAfter(t *testing.T) {
 		{name: "words", value: "soon"},
 		{name: "NaN", value: "NaN"},
 		{name: "Inf", value: "Inf"},
-		{name: "three hundred years", value: "9467280000", want: maxRetryAfter},
-		{name: "beyond any number", value: "1e999", want: maxRetryAfter},
-		{name: "long digits", value: "99999999999999999999999999", want: maxRetryAfter},
+		{name: "three hundred years", value: "9467280000", want: MaxRetryAfter},
+		{name: "beyond any number", value: "1e999", want: MaxRetryAfter},
+		{name: "long digits", value: "99999999999999999999999999", want: MaxRetryAfter},
 		{name: "date", value: "Fri, 02 Jan 2026 03:04:15 GMT", want: 10 * time.Second},
 		{name: "date by the provider's clock", value: "Fri, 02 Jan 2026 09:00:07 GMT", date: "Fri, 02 Jan 2026 09:00:00 GMT", want: 7 * time.Second},
 		{name: "old date form", value: "Friday, 02-Jan-26 03:04:15 GMT", want: 10 * time.Second},
 		{name: "past date", value: "Fri, 02 Jan 2015 03:04:15 GMT"},
-		{name: "date far off", value: "Fri, 02 Jan 2126 03:04:15 GMT", want: maxRetryAfter},
+		{name: "date far off", value: "Fri, 02 Jan 2126 03:04:15 GMT", want: MaxRetryAfter},
 		{name: "milliseconds", ms: "1500", want: 1500 * time.Millisecond},
 		{name: "milliseconds first", ms: "1500", value: "2", want: 1500 * time.Millisecond},
 		{name: "bad milliseconds", ms: "x", value: "2", want: 2 * time.Second},
@@ -41,7 +41,7 @@ func TestRetryAfter(t *testing.T) {
 					h.Set(k, v)
 				}
 			}
-			if got := retryAfter(h, now); got != tt.want {
+			if got := RetryAfter(h, now); got != tt.want {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})

@@ -1,10 +1,11 @@
-package embed
+package provider
 
 import (
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 func TestLookupsAreBounded(t *testing.T) {
 	release := make(chan struct{})
 	var questions atomic.Int32
-	cfg := Config{MaxConcurrent: 3, DialTimeout: 20 * time.Millisecond, Resolver: &net.Resolver{
+	n := Network{MaxConns: 3, DialTimeout: 20 * time.Millisecond, Resolver: &net.Resolver{
 		PreferGo: true,
 		Dial: func(context.Context, string, string) (net.Conn, error) { // whatever its ctx says
 			questions.Add(1)
@@ -24,15 +25,15 @@ func TestLookupsAreBounded(t *testing.T) {
 			return nil, errors.New("at last")
 		},
 	}}
-	d, end := newDialer(cfg.WithDefaults())
+	d, end := NewDialer(n)
 	defer end()
 	for range 20 {
-		if _, err := d.dial(t.Context(), "tcp", "provider.test.:80"); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := d.Dial(t.Context(), "tcp", "provider.test.:80"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 	}
-	if n := questions.Load(); n < 1 || n > 2*3 || len(d.lookups) != 3 { // one for each kind of address
-		t.Errorf("%d questions of %d look-ups", n, len(d.lookups))
+	if asked := questions.Load(); asked < 1 || asked > 2*3 || len(d.lookups) != 3 { // one for each kind of address
+		t.Errorf("%d questions of %d look-ups", asked, len(d.lookups))
 	}
 	close(release)
 	for range 3 { // there is room again
@@ -64,7 +65,7 @@ func TestAddresses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d, end := newDialer(Config{}.WithDefaults())
+			d, end := NewDialer(Network{MaxConns: 8, DialTimeout: time.Second})
 			defer end()
 			c, err := d.first(t.Context(), "tcp", port, tt.ips)
 			if (err == nil) != tt.ok {
@@ -77,16 +78,29 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// TestClientEndsItsConnections: what a Client has opened does not outlive it,
+// TestDialerEndsItsConnections: what a Dialer has opened does not outlive it,
 // in use or not.
-func TestClientEndsItsConnections(t *testing.T) {
+func TestDialerEndsItsConnections(t *testing.T) {
 	mine := make(chan net.Conn, 1)
-	addr := listen(t, func(_ int, c net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
 		mine <- c
 		_, _ = c.Read(make([]byte, 1)) // until it is closed
+		c.Close()
 	})
-	d, end := newDialer(Config{}.WithDefaults())
-	c, err := d.dial(t.Context(), "tcp", addr)
+	defer all.Wait()
+	defer l.Close()
+	addr := l.Addr().String()
+	d, end := NewDialer(Network{MaxConns: 8, DialTimeout: time.Second})
+	c, err := d.Dial(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +109,7 @@ func TestClientEndsItsConnections(t *testing.T) {
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
-	if _, err := d.dial(t.Context(), "tcp", addr); err == nil {
+	if _, err := d.Dial(t.Context(), "tcp", addr); err == nil {
 		t.Error("a connection was opened after the end")
 	}
 }

@@ -1,25 +1,25 @@
-package embed
+package provider
 
 import (
 	"context"
 	"time"
 )
 
-// lifetime is the ctx of the pipeline itself: it ends when its channel is
+// Lifetime is the ctx of a pipeline itself: it ends when its channel is
 // closed, carries no values and has no deadline. Attempts are made under it,
 // never under the ctx of a caller, because callers share them.
-type lifetime <-chan struct{}
+type Lifetime <-chan struct{}
 
-var _ context.Context = lifetime(nil)
+var _ context.Context = Lifetime(nil)
 
 // Deadline returns false: the pipeline has none.
-func (l lifetime) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
+func (l Lifetime) Deadline() (deadline time.Time, ok bool) { return time.Time{}, false }
 
 // Done is closed when the pipeline is.
-func (l lifetime) Done() <-chan struct{} { return l }
+func (l Lifetime) Done() <-chan struct{} { return l }
 
 // Err returns context.Canceled once the pipeline is closed.
-func (l lifetime) Err() error {
+func (l Lifetime) Err() error {
 	select {
 	case <-l:
 		return context.Canceled
@@ -29,4 +29,4 @@ func (l lifetime) Err() error {
 }
 
 // Value returns nil.
-func (l lifetime) Value(any) any { return nil }
+func (l Lifetime) Value(any) any { return nil }

@@ -1,4 +1,4 @@
-package embed
+package provider
 
 import (
 	"strings"
@@ -27,12 +27,12 @@ func TestClean(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := clean(tt.msg, key, tt.texts); got != tt.want {
+			if got := Clean(tt.msg, key, tt.texts); got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})
 	}
-	long := clean(strings.Repeat("ü", 1<<20), key, nil)
+	long := Clean(strings.Repeat("ü", 1<<20), key, nil)
 	if len(long) > maxMessage+len("…") || !utf8.ValidString(long) {
 		t.Errorf("%d bytes, valid %t", len(long), utf8.ValidString(long))
 	}
