@@ -1,0 +1,211 @@
+package chat
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"weir/internal/provider"
+)
+
+// Config says which provider to ask, and within which bounds. A zero means the
+// default, never "unlimited".
+type Config struct {
+	// BaseURL is the address before /chat/completions, http or https, without
+	// user and password. A query, such as an API version, is kept. Defaults to
+	// https://api.openai.com/v1.
+	BaseURL string
+	// APIKey is sent as a bearer token. Defaults to none.
+	APIKey string
+	// Model is the provider's name for the model. It must be given.
+	Model string
+
+	// FirstToken bounds the time from getting a place to the first word of the
+	// answer, over all tries. Defaults to 20 s, or Timeout if that is less.
+	FirstToken time.Duration
+	// TokenGap bounds the time between two words. Defaults to 10 s, or Timeout if
+	// that is less.
+	TokenGap time.Duration
+	// Timeout bounds one whole answer, waiting for a place included. Defaults to
+	// 60 s.
+	Timeout time.Duration
+
+	// MaxConcurrent is how many answers are written at a time. Defaults to 16.
+	MaxConcurrent int
+	// MaxWaiting is how many callers wait for a place. Defaults to four times
+	// MaxConcurrent.
+	MaxWaiting int
+	// UserShare is the part of both that one user may have. Defaults to 0.5.
+	UserShare float64
+
+	// MaxRequestBytes is the longest conversation that is sent. Defaults to 1 MiB.
+	MaxRequestBytes int
+	// MaxAnswerBytes is the longest answer that is taken, in bytes of text.
+	// Defaults to 256 KiB.
+	MaxAnswerBytes int
+	// MaxLineBytes is the longest line of a stream. Defaults to MaxAnswerBytes.
+	MaxLineBytes int
+
+	// OpenFor is how long nothing is asked after the provider was found not to
+	// answer; then one call finds out. Defaults to 2 s.
+	OpenFor time.Duration
+	// ProbePatience is how long that one is waited for before another is let
+	// through beside it. Defaults to 3 s.
+	ProbePatience time.Duration
+	// MaxPause is the longest Retry-After of the provider that is obeyed by
+	// everybody. Defaults to 1 min.
+	MaxPause time.Duration
+	// MaxAttempts is how often a call is tried at most. Defaults to 3.
+	MaxAttempts int
+	// Backoff is the longest wait before the second try; it doubles with each
+	// further one, and half of it is chance. Defaults to 250 ms.
+	Backoff time.Duration
+	// MaxBackoff is the longest wait before any try. Where the provider asks for
+	// more, the error says so and the caller decides. Defaults to 4 s.
+	MaxBackoff time.Duration
+
+	// DialTimeout bounds connecting, name look-up included. Defaults to 1 s.
+	DialTimeout time.Duration
+	// TLSTimeout bounds the TLS handshake. Defaults to 2 s.
+	TLSTimeout time.Duration
+	// IdleTimeout is how long an unused connection is kept. Defaults to 60 s.
+	IdleTimeout time.Duration
+	// PingAfter is how long an HTTP/2 connection may be silent before it is
+	// asked whether it still lives. Defaults to 1 s.
+	PingAfter time.Duration
+	// PingTimeout is how long the answer to that may take. Defaults to 1 s.
+	PingTimeout time.Duration
+
+	// Proxy picks the proxy for a request; http.ProxyFromEnvironment takes it
+	// from the environment. Defaults to none.
+	Proxy func(*http.Request) (*url.URL, error)
+	// RootCAs are the authorities the provider's certificate may come from.
+	// Defaults to those of the system.
+	RootCAs *x509.CertPool
+	// Resolver looks up the provider's name. Defaults to the system's.
+	Resolver *net.Resolver
+	// UserAgent is sent with each request. Defaults to weir.
+	UserAgent string
+
+	// Observer is told of each attempt and each call that ended. Defaults to
+	// none.
+	Observer Observer
+}
+
+// WithDefaults returns c with its zeros filled.
+func (c Config) WithDefaults() Config {
+	c.BaseURL = or(c.BaseURL, "https://api.openai.com/v1")
+	c.APIKey = strings.TrimSpace(c.APIKey) // a key read from a file ends in a newline
+	c.Timeout = or(c.Timeout, time.Minute)
+	c.FirstToken = or(c.FirstToken, min(20*time.Second, c.Timeout))
+	c.TokenGap = or(c.TokenGap, min(10*time.Second, c.Timeout))
+	c.MaxConcurrent = or(c.MaxConcurrent, 16)
+	c.MaxWaiting = or(c.MaxWaiting, 4*c.MaxConcurrent)
+	c.UserShare = or(c.UserShare, 0.5)
+	c.MaxRequestBytes = or(c.MaxRequestBytes, 1<<20)
+	c.MaxAnswerBytes = or(c.MaxAnswerBytes, 256<<10)
+	c.MaxLineBytes = or(c.MaxLineBytes, c.MaxAnswerBytes)
+	c.OpenFor = or(c.OpenFor, 2*time.Second)
+	c.ProbePatience = or(c.ProbePatience, 3*time.Second)
+	c.MaxPause = or(c.MaxPause, time.Minute)
+	c.MaxAttempts = or(c.MaxAttempts, 3)
+	c.Backoff = or(c.Backoff, 250*time.Millisecond)
+	c.MaxBackoff = or(c.MaxBackoff, 4*time.Second)
+	c.DialTimeout = or(c.DialTimeout, time.Second)
+	c.TLSTimeout = or(c.TLSTimeout, 2*time.Second)
+	c.IdleTimeout = or(c.IdleTimeout, time.Minute)
+	c.PingAfter = or(c.PingAfter, time.Second)
+	c.PingTimeout = or(c.PingTimeout, time.Second)
+	c.UserAgent = or(c.UserAgent, "weir")
+	return c
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// validate checks c, which has its defaults, and returns the address to POST
+// to. Its errors name the field, and never hold the key.
+func (c Config) validate() (endpoint string, err error) {
+	var bad []error
+	base, err := provider.ParseBase(c.BaseURL)
+	if err != nil {
+		bad = append(bad, err)
+	}
+	if err := provider.CheckKey(c.APIKey); err != nil {
+		bad = append(bad, err)
+	}
+	if c.Model == "" {
+		bad = append(bad, errors.New("Model must be given"))
+	}
+	for _, f := range []struct {
+		name string
+		v    int64
+	}{
+		{"FirstToken", int64(c.FirstToken)},
+		{"TokenGap", int64(c.TokenGap)},
+		{"Timeout", int64(c.Timeout)},
+		{"MaxConcurrent", int64(c.MaxConcurrent)},
+		{"MaxWaiting", int64(c.MaxWaiting)},
+		{"MaxRequestBytes", int64(c.MaxRequestBytes)},
+		{"MaxAnswerBytes", int64(c.MaxAnswerBytes)},
+		{"MaxLineBytes", int64(c.MaxLineBytes)},
+		{"OpenFor", int64(c.OpenFor)},
+		{"ProbePatience", int64(c.ProbePatience)},
+		{"MaxPause", int64(c.MaxPause)},
+		{"MaxAttempts", int64(c.MaxAttempts)},
+		{"Backoff", int64(c.Backoff)},
+		{"MaxBackoff", int64(c.MaxBackoff)},
+		{"DialTimeout", int64(c.DialTimeout)},
+		{"TLSTimeout", int64(c.TLSTimeout)},
+		{"IdleTimeout", int64(c.IdleTimeout)},
+		{"PingAfter", int64(c.PingAfter)},
+		{"PingTimeout", int64(c.PingTimeout)},
+	} {
+		if f.v < 0 {
+			bad = append(bad, fmt.Errorf("%s must not be negative", f.name))
+		}
+	}
+	if !(c.UserShare > 0 && c.UserShare <= 1) {
+		bad = append(bad, fmt.Errorf("UserShare (%v) must be over 0 and at most 1", c.UserShare))
+	}
+	if c.FirstToken > c.Timeout || c.TokenGap > c.Timeout {
+		bad = append(bad, fmt.Errorf("FirstToken and TokenGap (%s, %s) must fit Timeout (%s)", c.FirstToken, c.TokenGap, c.Timeout))
+	}
+	if c.Backoff > c.MaxBackoff {
+		bad = append(bad, fmt.Errorf("the first Backoff (%s) must not be over MaxBackoff (%s)", c.Backoff, c.MaxBackoff))
+	}
+	if len(bad) > 0 {
+		return "", fmt.Errorf("chat model: %w", errors.Join(bad...))
+	}
+	return base.JoinPath("chat", "completions").String(), nil
+}
+
+// network is how the provider is reached.
+func (c Config) network() provider.Network {
+	return provider.Network{
+		MaxConns: c.MaxConcurrent, DialTimeout: c.DialTimeout, TLSTimeout: c.TLSTimeout, IdleTimeout: c.IdleTimeout,
+		PingAfter: c.PingAfter, PingTimeout: c.PingTimeout, Proxy: c.Proxy, RootCAs: c.RootCAs, Resolver: c.Resolver,
+	}
+}
+
+func (c Config) backoff() provider.Backoff {
+	return provider.Backoff{First: c.Backoff, Most: c.MaxBackoff}
+}
+
+// peer is the provider in the words of an error.
+func (c Config) peer() provider.Peer {
+	return provider.Peer{
+		Name: "the chat model", Work: "the answer", Offers: "chat completions", Sent: "the messages",
+		Key: c.APIKey, Model: c.Model, Options: optionNames(),
+	}
+}

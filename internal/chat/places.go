@@ -1,0 +1,112 @@
+package chat
+
+import (
+	"slices"
+
+	"weir/internal/rag"
+)
+
+// places are the answers that may be written at a time, and the line of those
+// who wait for one. The next place goes to whoever's user has the fewest, of
+// these to who came first; no user has more than share. It is a plain value, not
+// safe for concurrent use.
+type places struct {
+	most, share int
+	taken       int
+	held        map[rag.User]int
+	line        []*waiter // in the order of coming
+}
+
+// waiter is a caller in the line.
+type waiter struct {
+	user rag.User
+	done bool          // it has its place, or err
+	err  *rag.Error    // why it gets none
+	told chan struct{} // closed when done
+}
+
+func newPlaces(most int, share float64) places {
+	return places{most: most, share: max(1, int(share*float64(most))), held: map[rag.User]int{}}
+}
+
+// take takes a place for u if there is one and nobody waits who could have it.
+func (p *places) take(u rag.User) bool {
+	if p.taken >= p.most || p.held[u] >= p.share {
+		return false
+	}
+	p.taken++
+	p.held[u]++
+	return true
+}
+
+// give gives a place of u back, to the next in the line.
+func (p *places) give(u rag.User) {
+	p.taken--
+	if p.held[u]--; p.held[u] == 0 {
+		delete(p.held, u)
+	}
+	p.serve()
+}
+
+// serve hands out what is free.
+func (p *places) serve() {
+	for p.taken < p.most {
+		var next *waiter
+		for _, w := range p.line {
+			if p.held[w.user] < p.share && (next == nil || p.held[w.user] < p.held[next.user]) {
+				next = w
+			}
+		}
+		if next == nil {
+			return
+		}
+		p.taken++
+		p.held[next.user]++
+		p.tell(next, nil)
+	}
+}
+
+// wait puts u in the line.
+func (p *places) wait(u rag.User) *waiter {
+	w := &waiter{user: u, told: make(chan struct{})}
+	p.line = append(p.line, w)
+	return w
+}
+
+// quit takes w out of the line, or gives back the place that it was given at
+// the same moment.
+func (p *places) quit(w *waiter) {
+	switch {
+	case !w.done:
+		p.leave(w)
+	case w.err == nil:
+		p.give(w.user)
+	}
+}
+
+func (p *places) leave(w *waiter) {
+	p.line = slices.DeleteFunc(p.line, func(o *waiter) bool { return o == w })
+}
+
+func (p *places) tell(w *waiter, err *rag.Error) {
+	p.leave(w)
+	w.done, w.err = true, err
+	close(w.told)
+}
+
+// refuse ends the waiting of all.
+func (p *places) refuse(err *rag.Error) {
+	for len(p.line) > 0 {
+		p.tell(p.line[0], err)
+	}
+}
+
+// waiting counts the line, and those of u in it.
+func (p *places) waiting(u rag.User) (all, of int) {
+	for _, w := range p.line {
+		if w.user == u {
+			of++
+		}
+	}
+	return len(p.line), of
+}
