@@ -180,4 +180,3 @@ func FuzzPieces(f *testing.F) {
 		}
 	})
 }
-
