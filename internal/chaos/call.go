@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"strconv"
@@ -16,9 +17,10 @@ const (
 	maxVectors = 1 << 20
 )
 
-// call is a request for embeddings.
+// call is a request for embeddings, or for an answer of the chat model.
 type call struct {
 	openai.EmbeddingsRequest
+	chat *openai.ChatRequest // nil: it is for embeddings
 	conn *conn
 	nth  int      // of its connection's calls, from 1; 0: not told
 	seq  int      // of the calls since the fault was set, from 1
@@ -62,7 +64,7 @@ func (p *Provider) answer(s sink, r request, c *call) bool {
 	case r.path == "/v1/models" && r.method == http.MethodGet:
 		body := `{"object":"list","data":[{"id":` + strconv.Quote(p.cfg.Model) + `,"object":"model","created":0,"owned_by":"weir"}]}`
 		return p.send(s, http.StatusOK, nil, []byte(body))
-	case r.path != "/v1/embeddings":
+	case r.path != embeddingsPath && r.path != chatPath:
 		return p.refuse(s, &openai.Error{Status: http.StatusNotFound, Message: "there is nothing here", Type: "invalid_request_error"})
 	case r.method != http.MethodPost:
 		return p.refuse(s, &openai.Error{Status: http.StatusMethodNotAllowed, Message: "it must be POST", Type: "invalid_request_error"})
@@ -70,8 +72,7 @@ func (p *Provider) answer(s sink, r request, c *call) bool {
 		p.refuse(s, &openai.Error{Status: http.StatusRequestEntityTooLarge, Message: "the request is too long", Type: "invalid_request_error"})
 		return false
 	}
-	var err error
-	c.EmbeddingsRequest, err = openai.DecodeEmbeddingsRequest(r.body, openai.Limits{Items: maxItems, Values: maxValues})
+	err := c.decode(r)
 	c.dim, c.as = or(c.Dimensions, p.cfg.Dim), or(c.Encoding, openai.Float)
 	row, ok := p.begin(c)
 	if !ok {
@@ -86,11 +87,35 @@ func (p *Provider) answer(s sink, r request, c *call) bool {
 		return p.refuse(s, &openai.Error{Status: http.StatusBadRequest, Message: err.Error(), Type: "invalid_request_error"})
 	case len(c.Input)*c.dim > maxVectors:
 		return p.refuse(s, &openai.Error{Status: http.StatusRequestEntityTooLarge, Message: "too many values", Type: "invalid_request_error"})
-	case row.call != nil:
+	case row.call != nil && row.Met.by(c):
 		return row.call(p, s, c)
 	default:
 		return p.right(s, c)
 	}
+}
+
+const (
+	embeddingsPath = "/v1/embeddings"
+	chatPath       = "/v1/chat/completions"
+)
+
+// decode reads what is asked.
+func (c *call) decode(r request) (err error) {
+	if r.path == embeddingsPath {
+		c.EmbeddingsRequest, err = openai.DecodeEmbeddingsRequest(r.body, openai.Limits{Items: maxItems, Values: maxValues})
+		return err
+	}
+	ask, err := openai.DecodeChatRequest(r.body, openai.ChatLimits{Messages: maxItems})
+	c.chat = &ask
+	return err
+}
+
+// path is where c was asked.
+func (c *call) path() string {
+	if c.chat != nil {
+		return chatPath
+	}
+	return embeddingsPath
 }
 
 // begin counts a call and returns the fault that it meets; false: the provider
@@ -119,7 +144,15 @@ func (p *Provider) begin(c *call) (Entry, bool) {
 
 // right gives the right answer, after the latency.
 func (p *Provider) right(s sink, c *call) bool {
-	return p.waits(s, p.cfg.Latency) && p.send(s, http.StatusOK, nil, p.body(c))
+	return p.waits(s, p.cfg.Latency) && p.deliver(s, c)
+}
+
+// deliver gives the right answer now: an answer that is streamed event by event.
+func (p *Provider) deliver(s sink, c *call) bool {
+	if c.streams() {
+		return p.stream(s, c, p.events(c)...)
+	}
+	return p.send(s, http.StatusOK, nil, p.body(c))
 }
 
 // send gives a whole answer; false: the peer left.
@@ -155,7 +188,16 @@ func (p *Provider) vectors(c *call) openai.Embeddings {
 }
 
 // body is the right answer as it is written.
-func (p *Provider) body(c *call) []byte { return encode(p.vectors(c), c.as) }
+func (p *Provider) body(c *call) []byte {
+	switch {
+	case c.streams():
+		return bytes.Join(p.events(c), nil)
+	case c.chat != nil:
+		return p.completion(c, p.words(c), "stop")
+	default:
+		return encode(p.vectors(c), c.as)
+	}
+}
 
 func encode(a openai.Embeddings, as openai.Encoding) []byte {
 	body, err := a.Encode(as)

@@ -55,7 +55,7 @@ func http2Faults() []Entry {
 		{
 			Fault: HTTP2GoAway, Does: "answers, and sends GOAWAY after each answer", Expect: Answer,
 			Retry: true, Heals: true, Wires: http2Wire(), call: func(p *Provider, s sink, c *call) bool {
-				return p.waits(s, p.cfg.Latency) && p.send(s, http.StatusOK, http.Header{"Connection": {"close"}}, p.body(c)) && c.h2 != nil
+				return p.waits(s, p.cfg.Latency) && p.send(s, http.StatusOK, c.header("Connection", "close"), p.body(c)) && c.h2 != nil
 			},
 		},
 		{

@@ -25,8 +25,8 @@ func contentFaults() []Entry {
 	return []Entry{
 		{
 			Fault: RedirectLoop, Does: "redirects (307) to the very address that was asked", Expect: Failure, Codes: ill(), Heals: true,
-			Wires: anyWire(), call: func(p *Provider, s sink, _ *call) bool {
-				return p.send(s, http.StatusTemporaryRedirect, http.Header{"Location": {"/v1/embeddings"}}, nil)
+			Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
+				return p.send(s, http.StatusTemporaryRedirect, http.Header{"Location": {c.path()}}, nil)
 			},
 		},
 		says(ErrorInside, "an error in it", asJSON, func(*Provider, *call) []byte {
@@ -58,7 +58,7 @@ func contentFaults() []Entry {
 func vectorFaults() []Entry {
 	row := func(f Fault, does string, e Expect, spoil func(*openai.Embeddings)) Entry {
 		out := Entry{
-			Fault: f, Does: does, Expect: e, Heals: true, Wires: anyWire(),
+			Fault: f, Does: does, Expect: e, Heals: true, Wires: anyWire(), Met: ByEmbeddings,
 			call: func(p *Provider, s sink, c *call) bool {
 				a := p.vectors(c)
 				spoil(&a)
@@ -72,7 +72,7 @@ func vectorFaults() []Entry {
 	}
 	ending := func(f Fault, does string, bad func(c *call, v []float32) []byte) Entry {
 		return Entry{
-			Fault: f, Does: does, Expect: Mixed, Codes: down(), Heals: true, Wires: anyWire(),
+			Fault: f, Does: does, Expect: Mixed, Codes: down(), Heals: true, Wires: anyWire(), Met: ByEmbeddings,
 			call: func(p *Provider, s sink, c *call) bool {
 				return p.send(s, http.StatusOK, nil, p.withLast(c, bad))
 			},

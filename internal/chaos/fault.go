@@ -80,6 +80,9 @@ type Entry struct {
 	Heals bool
 	// Wires are those on which the fault can be had, the usual one first.
 	Wires []Wire
+	// Met is by which calls it is met; others are answered rightly. Faults of
+	// the connection are met by all.
+	Met Met
 	// Named: only callers who use [Provider.NamedURL] and [Provider.Resolver]
 	// meet it.
 	Named bool
@@ -110,16 +113,55 @@ const (
 // fresh reports whether the fault is met only by a new connection.
 func (e Entry) fresh() bool { return e.door != doorOpen || e.cert != certGood || e.name != nameKnown }
 
-// Faults returns the table of all faults, in the order of a connection's life.
+// Faults returns the table of the faults that calls for embeddings meet, in the
+// order of a connection's life; those of them that are not of vectors, calls of
+// the chat model meet as well.
 // The slices of an Entry are not to be changed.
 func Faults() []Entry {
 	return slices.Concat(connectionFaults(), tlsFaults(), http2Faults(), latencyFaults(), headFaults(), bodyFaults(),
 		limitFaults(), statusFaults(), contentFaults(), vectorFaults())
 }
 
+// ChatFaults returns the table of those that only calls of the chat model meet,
+// in the order of an answer. Most are of a stream: a call that does not ask for
+// one is answered rightly.
+func ChatFaults() []Entry {
+	return slices.Concat(silenceFaults(), streamFaults(), wordFaults())
+}
+
+// ForChat is the row as it is for calls of the chat model that ask for a stream:
+// an answer that has said [DONE] is whole, however its message ends.
+func (e Entry) ForChat() Entry {
+	if e.Fault == ChunksUnended || e.Fault == LengthTooLong {
+		e.Expect, e.Codes = Answer, nil
+	}
+	return e
+}
+
+// Met tells calls apart.
+type Met int
+
+// The kinds of calls.
+const (
+	ByAll        Met = iota
+	ByEmbeddings     // POST /v1/embeddings
+	ByChat           // POST /v1/chat/completions
+)
+
+func (m Met) by(c *call) bool {
+	switch m {
+	case ByEmbeddings:
+		return c.chat == nil
+	case ByChat:
+		return c.chat != nil
+	case ByAll:
+	}
+	return true
+}
+
 // Lookup returns the row of a fault; false: there is no such fault.
 func Lookup(f Fault) (Entry, bool) {
-	for _, e := range Faults() {
+	for _, e := range slices.Concat(Faults(), ChatFaults()) {
 		if e.Fault == f {
 			return e, true
 		}

@@ -37,7 +37,7 @@ func limitFaults() []Entry {
 		},
 		{
 			Fault: BatchOfOne, Does: "takes one text per call and answers more with 422", Expect: Answer,
-			Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
+			Heals: true, Wires: anyWire(), Met: ByEmbeddings, call: func(p *Provider, s sink, c *call) bool {
 				if n := len(c.Input); n > 1 {
 					return p.refuse(s, &openai.Error{
 						Status: http.StatusUnprocessableEntity, Type: "invalid_request_error", Param: "input",
@@ -64,7 +64,7 @@ func limitFaults() []Entry {
 // work is the right answer of one who has a slot, which takes time in any case:
 // else no slot would ever be wanting.
 func (p *Provider) work(s sink, c *call) bool {
-	return p.waits(s, or(p.cfg.Latency, 80*time.Millisecond)) && p.send(s, http.StatusOK, nil, p.body(c))
+	return p.waits(s, or(p.cfg.Latency, 80*time.Millisecond)) && p.deliver(s, c)
 }
 
 func queued(p *Provider, s sink, c *call) bool {
@@ -85,7 +85,7 @@ func poison(f Fault, status int, codes []Code) Entry {
 	return Entry{
 		Fault: f, Does: "answers " + itoa(status) + " to a batch that holds one poisonous text", Expect: Mixed, Codes: codes,
 		Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
-			for _, t := range c.Input {
+			for _, t := range c.texts() {
 				if strings.Contains(t, Poison) {
 					return p.refuse(s, &openai.Error{Status: status, Message: "the input could not be processed", Type: "invalid_request_error"})
 				}

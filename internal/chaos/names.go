@@ -85,6 +85,35 @@ const (
 	DuplicateIndex Fault = "duplicate-index"
 	MissingItem    Fault = "missing-item"
 	ExtraItem      Fault = "extra-item"
+
+	ChatStall         Fault = "chat-stall"
+	ChatStallBetween  Fault = "chat-stall-between"
+	ChatComments      Fault = "chat-comments"
+	ChatCommentsAfter Fault = "chat-comments-between"
+	ChatThinks        Fault = "chat-thinks"
+	ChatBlank         Fault = "chat-blank"
+	ChatBlankFlood    Fault = "chat-blank-flood"
+
+	ChatEndless    Fault = "chat-endless"
+	ChatUnended    Fault = "chat-unended"
+	ChatNoDone     Fault = "chat-no-done"
+	ChatHangsOn    Fault = "chat-hangs-on"
+	ChatHalfLine   Fault = "chat-half-line"
+	ChatGiantLine  Fault = "chat-giant-line"
+	ChatBadJSON    Fault = "chat-bad-json"
+	ChatSplitRune  Fault = "chat-split-character"
+	ChatBadUTF8    Fault = "chat-bad-utf8"
+	ChatWhole      Fault = "chat-whole"
+	ChatOtherType  Fault = "chat-other-type"
+	ChatWrongType  Fault = "chat-wrong-type"
+	ChatError      Fault = "chat-error"
+	ChatErrorAfter Fault = "chat-error-midway"
+	ChatRST        Fault = "chat-rst"
+
+	ChatEmpty          Fault = "chat-empty"
+	ChatFiltered       Fault = "chat-filtered"
+	ChatLength         Fault = "chat-length"
+	ChatOtherCitations Fault = "chat-other-citations"
 )
 
 // Poison is what a text holds that the faults poison-text strike.

@@ -14,13 +14,13 @@ func latencyFaults() []Entry {
 		{
 			Fault: Slow, Does: "answers rightly, but slowly, at a fixed pace", Expect: Answer, Codes: []Code{Timeout},
 			Retry: true, Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
-				return p.waits(s, p.cfg.Slow) && p.send(s, http.StatusOK, nil, p.body(c))
+				return p.waits(s, p.cfg.Slow) && p.deliver(s, c)
 			},
 		},
 		{
 			Fault: HeavyTail, Does: "answers rightly, mostly fast; some answers take a hundred times as long", Expect: Mixed, Codes: []Code{Timeout},
 			Retry: true, Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
-				return p.waits(s, tail(p.cfg.Tail, c.seq)) && p.send(s, http.StatusOK, nil, p.body(c))
+				return p.waits(s, tail(p.cfg.Tail, c.seq)) && p.deliver(s, c)
 			},
 		},
 		{
@@ -44,7 +44,7 @@ func headFaults() []Entry {
 			Fault: HeadDrip, Does: "sends the head of the answer byte by byte", Expect: Failure, Codes: late(),
 			Heals: true, Wires: oneWire(), call: func(p *Provider, s sink, c *call) bool {
 				body := p.body(c)
-				return drip(p, s, headBytes(http.StatusOK, nil, len(body)), func(b []byte) error { return raw(c, b) }) && raw(c, body) == nil
+				return drip(p, s, headBytes(http.StatusOK, c.header(), len(body)), func(b []byte) error { return raw(c, b) }) && raw(c, body) == nil
 			},
 		},
 		{
@@ -81,7 +81,7 @@ func bodyFaults() []Entry {
 			Fault: BodyDrip, Does: "sends the body byte by byte", Expect: Failure, Codes: late(),
 			Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
 				body := p.body(c)
-				return s.head(http.StatusOK, nil, len(body)) == nil && drip(p, s, body, s.write) && s.end() == nil
+				return s.head(http.StatusOK, c.header(), len(body)) == nil && drip(p, s, body, s.write) && s.end() == nil
 			},
 		},
 		{
@@ -111,33 +111,33 @@ func bodyFaults() []Entry {
 		{
 			Fault: ChunksUnended, Does: "sends the whole body in chunks, but not the last chunk that ends them", Expect: Failure, Codes: late(),
 			Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
-				return s.head(http.StatusOK, nil, -1) == nil && s.write(p.body(c)) == nil && p.waits(s, -1)
+				return s.head(http.StatusOK, c.header(), -1) == nil && s.write(p.body(c)) == nil && p.waits(s, -1)
 			},
 		},
 		{
 			Fault: EndlessBody, Does: "sends a body that has no end, as fast as it is read", Expect: Failure, Codes: ill(),
-			Heals: true, Wires: anyWire(), call: func(_ *Provider, s sink, _ *call) bool {
-				return endless(s, nil, []byte(opening), bytes.Repeat([]byte("0,"), 8<<10))
+			Heals: true, Wires: anyWire(), call: func(_ *Provider, s sink, c *call) bool {
+				return endless(s, c.header(), []byte(c.opening()), bytes.Repeat([]byte("0,"), 8<<10))
 			},
 		},
 		{
 			Fault: GzipBomb, Does: "sends gzip that grows a thousandfold and has no end", Expect: Failure, Codes: ill(),
-			Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, _ *call) bool {
-				return endless(s, http.Header{"Content-Encoding": {"gzip"}}, p.bomb.fuse, p.bomb.charge)
+			Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
+				return endless(s, c.header("Content-Encoding", "gzip"), p.bomb.fuse, p.bomb.charge)
 			},
 		},
 		{
 			Fault: LengthTooLong, Does: "promises a longer body than it sends, and keeps the connection", Expect: Failure, Codes: late(),
 			Heals: true, Wires: anyWire(), call: func(p *Provider, s sink, c *call) bool {
 				body := p.body(c)
-				return s.head(http.StatusOK, nil, len(body)+1000) == nil && s.write(body) == nil && p.waits(s, -1)
+				return s.head(http.StatusOK, c.header(), len(body)+1000) == nil && s.write(body) == nil && p.waits(s, -1)
 			},
 		},
 		{
 			Fault: LengthTooShort, Does: "promises a shorter body than it sends", Expect: Failure, Codes: down(),
 			Heals: true, Wires: oneWire(), call: func(p *Provider, _ sink, c *call) bool {
 				body := p.body(c)
-				return raw(c, append(headBytes(http.StatusOK, nil, len(body)/2), body...)) == nil
+				return raw(c, append(headBytes(http.StatusOK, c.header(), len(body)/2), body...)) == nil
 			},
 		},
 	}
@@ -191,7 +191,7 @@ func half(p *Provider, s sink, c *call, unknown int) bool {
 	if unknown < 0 {
 		length = -1
 	}
-	return s.head(http.StatusOK, nil, length) == nil && s.write(body[:len(body)/2]) == nil
+	return s.head(http.StatusOK, c.header(), length) == nil && s.write(body[:len(body)/2]) == nil
 }
 
 // drip writes b byte by byte.

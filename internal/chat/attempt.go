@@ -82,7 +82,7 @@ func (p *Pipeline) read(ctx context.Context, a *attempt, r openai.ChatRequest) {
 			a.tell(ctx, news{fault: f})
 		}
 	}()
-	again := &provider.Replays{Fresh: p.http.CloseIdleConnections}
+	again := &provider.Replays{Fresh: p.http.CloseIdleConnections, May: p.mayRetry}
 	if a.try == 1 {
 		again.Most = provider.MaxReplays
 	}

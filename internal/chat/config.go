@@ -58,7 +58,8 @@ type Config struct {
 	// through beside it. Defaults to 3 s.
 	ProbePatience time.Duration
 	// MaxPause is the longest Retry-After of the provider that is obeyed by
-	// everybody. Defaults to 1 min.
+	// everybody. When it says more, it is asked again after twice OpenFor.
+	// Defaults to 1 min.
 	MaxPause time.Duration
 	// MaxAttempts is how often a call is tried at most. Defaults to 3.
 	MaxAttempts int

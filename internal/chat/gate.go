@@ -77,7 +77,11 @@ func (p *Pipeline) learn(c *call, a *attempt, fault *provider.Fault, left bool) 
 		p.count.failed++
 	}
 	if fault != nil && provider.IsBusy(fault.Status) && fault.RetryAfter > 0 {
-		p.paused = later(p.paused, now.Add(min(fault.RetryAfter, p.cfg.MaxPause)))
+		pause := fault.RetryAfter
+		if pause > p.cfg.MaxPause {
+			pause = 2 * p.cfg.OpenFor
+		}
+		p.paused = later(p.paused, now.Add(pause))
 	}
 	p.unprobe(c)
 	if !told {

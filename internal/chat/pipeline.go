@@ -208,6 +208,13 @@ func (p *Pipeline) again(ctx context.Context, c *call, out outcome, try int) (ti
 	return wait, true
 }
 
+// mayRetry reports whether the budget allows a request that is made again.
+func (p *Pipeline) mayRetry() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.budget.Take()
+}
+
 // afterLast is err, and what went wrong before it. What is told is what was
 // wrong with the provider, unless it is the caller's own end.
 func afterLast(err *rag.Error, last *provider.Fault) *provider.Fault {

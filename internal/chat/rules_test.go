@@ -184,14 +184,19 @@ func TestProbes(t *testing.T) {
 
 // TestPause: what the provider asks for holds for all, within bounds.
 func TestPause(t *testing.T) {
-	s := &scripted{always: well(), next: []script{failing(429, "Retry-After", "3600")}}
-	bubble(t, Config{MaxPause: 10 * time.Second}, s, func(t *testing.T, p *Pipeline) {
+	s := &scripted{always: well(), next: []script{failing(429, "Retry-After", "10")}}
+	bubble(t, Config{}, s, func(t *testing.T, p *Pipeline) {
 		chat(t.Context(), p, "u")
 		if e := typed(t, chat(t.Context(), p, "v").err); e.RetryAfter != 10*time.Second || len(s.calls) != 1 {
 			t.Errorf("%v, %d calls", e, len(s.calls))
 		}
 		after(8 * time.Second)
 		if h := chat(t.Context(), p, "v"); h.err != nil || h.took != 2*time.Second { // soon enough to be waited for
+			t.Errorf("%v after %s", h.err, h.took)
+		}
+		s.next = []script{failing(429, "Retry-After", "3600")}
+		chat(t.Context(), p, "u")
+		if h := chat(t.Context(), p, "v"); h.err != nil || h.took != 4*time.Second { // nobody is left alone for an hour
 			t.Errorf("%v after %s", h.err, h.took)
 		}
 	})

@@ -16,6 +16,8 @@ import (
 type Replays struct {
 	// Most is how often the request may be sent again.
 	Most int32
+	// May is asked before it is; nil: it may.
+	May func() bool
 	// Fresh sees to it that the next connection is a new one.
 	Fresh func()
 
@@ -48,7 +50,7 @@ func (n *Replays) Bound(ctx context.Context, r *http.Request, cancel context.Can
 	}))
 	r.Body = &body{ReadCloser: r.Body, begun: func() { n.sent.Add(1) }}
 	r.GetBody = func() (io.ReadCloser, error) {
-		if n.sent.Load()-n.asked.Load() >= n.Most {
+		if n.sent.Load()-n.asked.Load() >= n.Most || (n.May != nil && !n.May()) {
 			return nil, ErrReplayed
 		}
 		n.Fresh() // the connections that are kept are no better than the one that failed
