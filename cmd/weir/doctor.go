@@ -30,7 +30,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Check everything that Weir needs",
 		Long: `Checks the settings, the data folder and its store, the disk, the address, the
-reader of PDFs and the embedder. It changes nothing but what it needs to try.
+reader of PDFs, the embedder and the chat model. It changes nothing but what it needs to try.
 Exit code 1 when something is wrong.`,
 		Args: exactly(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -92,6 +92,7 @@ func (a *app) examine(cmd *cobra.Command) []finding {
 	check(func(context.Context) []finding { return []finding{checkDisk(c)} })
 	check(func(ctx context.Context) []finding { return []finding{a.checkPDF(ctx, c)} })
 	check(func(ctx context.Context) []finding { return []finding{checkEmbedder(ctx, c)} })
+	check(func(ctx context.Context) []finding { return []finding{checkChat(ctx, c)} })
 	return findings
 }
 

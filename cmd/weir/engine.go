@@ -29,6 +29,7 @@ type engine struct {
 	metrics   *metrics.Metrics // nil: nobody looks
 
 	embedders []rag.Embedder // to be closed
+	chat      rag.ChatModel  // never nil once joined
 	next      rag.Embedder   // what the settings name; it is in use but for the time until weir reembed has been run
 
 	stopWork context.CancelFunc // nil while work was not begun
@@ -93,6 +94,10 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 		if live, err = s.LiveModel(ctx); err != nil {
 			return err
 		}
+	}
+	var err error
+	if e.chat, err = newChat(c, e.metrics); err != nil {
+		return err
 	}
 	inUse, err := e.openEmbedders(c, live) //nolint:contextcheck // they live until their Close, not as long as this ctx
 	if err != nil {
@@ -216,5 +221,6 @@ func (e *engine) close(ctx context.Context) error {
 	for _, in := range e.embedders {
 		errs = append(errs, closeEmbedder(ctx, in))
 	}
+	errs = append(errs, closeChat(ctx, e.chat))
 	return errors.Join(errs...)
 }

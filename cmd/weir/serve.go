@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"weir/internal/builtin"
+	"weir/internal/chat"
 	"weir/internal/embed"
 	"weir/internal/httpapi"
 	"weir/internal/mcpapi"
@@ -143,6 +144,10 @@ func (e *engine) door(c config, log *slog.Logger) (httpapi.Config, error) {
 		d.Pipeline = func() any { return stats() }
 	}
 	e.metrics.Watch(e.Load, stats)
+	if p, ok := e.chat.(*chat.Pipeline); ok {
+		d.Chat = func() any { return p.Stats() }
+		e.metrics.WatchChat(p.Stats)
+	}
 	return d, nil
 }
 

@@ -37,6 +37,7 @@ type Config struct {
 	MCP func(w http.ResponseWriter, r *http.Request, user rag.User)
 
 	Metrics  http.Handler // answers GET /metrics. Defaults to none: 404
+	Chat     func() any   // what the chat model is doing, shown as "chat" by /v1/status; it must not block. Defaults to none
 	Pipeline func() any   // what the embedder is doing, shown as "pipeline" by /v1/status; it must not block. Defaults to none
 	Observer Observer     // Defaults to none
 

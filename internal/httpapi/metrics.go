@@ -48,18 +48,18 @@ func (w *witness) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *witness) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// pipeline is Config.Pipeline's look as JSON; nil when there is none.
-func (d *door) pipeline(ctx context.Context) json.RawMessage {
-	if d.cfg.Pipeline == nil {
+// look is what a source of Config tells, as JSON; nil when there is none.
+func (d *door) look(ctx context.Context, source func() any) json.RawMessage {
+	if source == nil {
 		return nil
 	}
-	look := d.cfg.Pipeline()
+	look := source()
 	if look == nil {
 		return nil
 	}
 	b, err := json.Marshal(look)
 	if err != nil { // the rest of the status is worth having
-		d.cfg.Log.ErrorContext(ctx, "the pipeline's numbers cannot be written as JSON", "error", err)
+		d.cfg.Log.ErrorContext(ctx, "the numbers of the pipeline or the chat model cannot be written as JSON", "error", err)
 		return nil
 	}
 	return b

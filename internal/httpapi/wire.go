@@ -31,6 +31,8 @@ type Status struct {
 	Streams  Lane      `json:"streams"`    // open: events and wait=true
 	MCPCalls Lane      `json:"mcp_calls"`  // of POST /mcp, once their body has come
 	Draining bool      `json:"draining"`   // the server is about to stop
+	// Chat is what the chat model is doing, in its own words; nil: there is none.
+	Chat json.RawMessage `json:"chat,omitempty"`
 	// Pipeline is what the embedder is doing, in its own words; nil: it does
 	// not say.
 	Pipeline json.RawMessage `json:"pipeline,omitempty"`

@@ -27,6 +27,7 @@ type Metrics struct {
 	words    vocabulary
 	calls    callMetrics
 	embeds   embedMetrics
+	chats    chatMetrics
 	requests requestMetrics
 }
 
@@ -35,6 +36,7 @@ func New(version string) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), words: newVocabulary()}
 	m.calls = newCallMetrics(m.registry, m.words)
 	m.embeds = newEmbedMetrics(m.registry, m.words)
+	m.chats = newChatMetrics(m.registry, m.words)
 	m.requests = newRequestMetrics(m.registry)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "weir_build_info", Help: "1, labelled with the version of Weir and of Go.",
@@ -82,6 +84,13 @@ func counters(r *prometheus.Registry, name, help string, labels ...string) *prom
 // histograms makes and registers a vector of histograms.
 func histograms(r *prometheus.Registry, name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	r.MustRegister(h)
+	return h
+}
+
+// histogram makes and registers one without labels.
+func histogram(r *prometheus.Registry, name, help string, buckets []float64) prometheus.Histogram {
+	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
 	r.MustRegister(h)
 	return h
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"weir/internal/chat"
 	"weir/internal/embed"
 	"weir/internal/rag"
 )
@@ -26,12 +27,14 @@ import (
 var (
 	_ rag.Observer   = (*Metrics)(nil)
 	_ embed.Observer = (*Metrics)(nil)
+	_ chat.Observer  = (*Metrics)(nil)
 )
 
 // fresh is a server that has done nothing yet.
 func fresh() *Metrics {
 	m := New("v1.2.3")
 	m.Watch(func() rag.Load { return rag.Load{} }, func() embed.Stats { return embed.Stats{} })
+	m.WatchChat(func() chat.Stats { return chat.Stats{} })
 	return m
 }
 
@@ -230,6 +233,43 @@ func TestEachEventIsCountedOnceWhereItBelongs(t *testing.T) {
 			},
 		},
 		{
+			name: "an answer of the chat model",
+			event: func(m *Metrics) {
+				m.ChatAttemptEnded(chat.AttemptEnd{Try: 1, FirstToken: time.Second, Took: 3 * time.Second})
+				m.ChatEnded(chat.End{Attempts: 1, Waited: time.Second, FirstToken: 2 * time.Second, Took: 4 * time.Second, FinishReason: "length"})
+			},
+			want: map[string]float64{
+				"weir_chat_attempts_total{code=ok,phase=none}":      1,
+				"weir_chat_calls_total{code=ok}":                    1,
+				"weir_chat_finished_total{reason=length}":           1,
+				"weir_chat_wait_seconds_count{}":                    1,
+				"weir_chat_wait_seconds_sum{}":                      1,
+				"weir_chat_first_token_seconds_count{}":             1,
+				"weir_chat_first_token_seconds_sum{}":               2,
+				"weir_chat_duration_seconds_count{result=answered}": 1,
+				"weir_chat_duration_seconds_sum{result=answered}":   4,
+			},
+		},
+		{
+			name: "an answer that stalled, and one that was refused",
+			event: func(m *Metrics) {
+				m.ChatAttemptEnded(chat.AttemptEnd{Try: 1, FirstToken: time.Second, Took: 3 * time.Second, Code: rag.Timeout, Phase: "token"})
+				m.ChatEnded(chat.End{Attempts: 1, FirstToken: time.Second, Took: 3 * time.Second, Code: rag.Timeout, Phase: "token"})
+				m.ChatEnded(chat.End{Code: rag.Overloaded, Phase: "queue"})
+			},
+			want: map[string]float64{
+				"weir_chat_attempts_total{code=timeout,phase=token}": 1,
+				"weir_chat_calls_total{code=timeout}":                1,
+				"weir_chat_calls_total{code=overloaded}":             1,
+				"weir_chat_wait_seconds_count{}":                     1,
+				"weir_chat_first_token_seconds_count{}":              1,
+				"weir_chat_first_token_seconds_sum{}":                1,
+				"weir_chat_duration_seconds_count{result=failed}":    1,
+				"weir_chat_duration_seconds_sum{result=failed}":      3,
+				"weir_chat_duration_seconds_count{result=refused}":   1,
+			},
+		},
+		{
 			name:  "a request",
 			event: func(m *Metrics) { m.RequestEnded("POST", "/v1/retrieve", 200, 50*time.Millisecond) },
 			want: map[string]float64{
@@ -345,6 +385,8 @@ func one(m *Metrics) {
 	m.CallEnded(rag.CallEnd{Operation: "embed", Code: rag.Timeout, Phase: "embed", Timings: rag.Timings{Queue: 1, Embed: 1, Total: 3}})
 	m.AttemptEnded(embed.AttemptEnd{Purpose: rag.ForQuery, Texts: 1, Try: 1, Waited: 1, Took: time.Millisecond})
 	m.EmbedEnded(embed.EmbedEnd{Purpose: rag.ForQuery, Texts: 1, Attempts: 1, Took: time.Millisecond})
+	m.ChatAttemptEnded(chat.AttemptEnd{Try: 1, FirstToken: 1, Took: time.Millisecond})
+	m.ChatEnded(chat.End{Attempts: 1, FirstToken: 1, Took: time.Millisecond, FinishReason: "stop"})
 	m.RequestEnded("GET", "/healthz", 200, time.Millisecond)
 }
 
@@ -361,6 +403,9 @@ func TestTheNumberOfSeriesIsBounded(t *testing.T) {
 			m.CallEnded(rag.CallEnd{Operation: w, Code: rag.Code(w), Phase: w})
 			m.AttemptEnded(embed.AttemptEnd{Purpose: rag.Purpose(i), Try: 1, Code: rag.Code(w), Phase: w})
 			m.EmbedEnded(embed.EmbedEnd{Purpose: rag.Purpose(i), Code: rag.Code(w), Phase: w})
+			m.ChatAttemptEnded(chat.AttemptEnd{Code: rag.Code(w), Phase: w})
+			m.ChatEnded(chat.End{Code: rag.Code(w), Phase: w})
+			m.ChatEnded(chat.End{FinishReason: w})
 			m.RequestEnded(w, "/"+w, i, 0)
 		}
 	}

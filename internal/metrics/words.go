@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"weir/internal/embed"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -39,7 +40,7 @@ type vocabulary struct {
 
 func newVocabulary() vocabulary {
 	v := vocabulary{
-		operations: words{"retrieve", "embed", "ask", "upload", "documents", "document", "delete", "cancel"},
+		operations: words{"retrieve", "embed", "ask", "upload", "documents", "document", "passages", "delete", "cancel"},
 		modes:      words{string(rag.Hybrid), string(rag.Vector), string(rag.Lexical)},
 		stages:     words{"queue", "embed", "search"},
 		empties: words{
@@ -59,7 +60,7 @@ func newVocabulary() vocabulary {
 	for _, p := range attemptPhases() {
 		v.phases = append(v.phases, p.String())
 	}
-	v.phases = append(v.phases, embed.Validate.String(), "embed", "search", "store", "extract")
+	v.phases = append(v.phases, embed.Validate.String(), provider.FirstToken.String(), provider.Token.String(), "embed", "search", "store", "extract")
 	return v
 }
 
