@@ -1,5 +1,5 @@
-// Package chaos is a provider of embeddings that misbehaves on command: it
-// speaks the OpenAI shape on real sockets of this machine's loopback, answers
+// Package chaos is a provider of embeddings and of a chat model that misbehaves
+// on command: it speaks the OpenAI shapes on real sockets of this machine's loopback, answers
 // rightly until it is told otherwise, and has each way of going wrong that
 // providers, proxies and networks have been seen to have. The drill and the
 // tests of the pipeline drive their callers against it.
@@ -12,7 +12,8 @@
 //     machine: names are looked up at a server on loopback, see
 //     [Provider.Resolver].
 //   - A right answer can be told from a wrong one: each text has a vector of its
-//     own, see [Vector] and [Matches].
+//     own, see [Vector] and [Matches]; each conversation has one reply, see
+//     [Reply].
 //   - Nothing grows with what is thrown at it. What has no end is written as
 //     fast as it is read and stops when its reader leaves; [Provider.Close]
 //     leaves neither goroutine nor socket.

@@ -65,7 +65,7 @@ func (p *Pipeline) ask(ctx context.Context, c *call) (w *waiter, pause time.Dura
 // answers, each as long as usual. 0: it is not known how long that is.
 func (p *Pipeline) predict(u rag.User, all, mine int) time.Duration {
 	typical := p.whole.Typical()
-	rounds := all / p.places.most
+	rounds := all / int(p.places.limit)
 	if p.places.held[u] >= p.places.share { // it waits for its own
 		rounds = max(rounds, mine/p.places.share)
 	}

@@ -57,6 +57,11 @@ func (w *writer) events(ctx context.Context, body *bufio.Reader) *provider.Fault
 		if fault, left := w.event(ctx, data); fault != nil || left {
 			return fault
 		}
+		if w.finished != "" && w.usage != nil { // nothing is wanting: [DONE] need not come
+			fault := w.end(ctx)
+			w.drain(s.in)
+			return fault
+		}
 	}
 }
 

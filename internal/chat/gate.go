@@ -23,7 +23,7 @@ var errOpen = errors.New("the breaker is open")
 // before asking again. A call that it lets through while the breaker is half-open
 // is the probe.
 func (p *Pipeline) gate(c *call, left time.Duration, now time.Time) (pause time.Duration, err *rag.Error) {
-	p.breaker.Check(now, p.places.taken >= p.places.most)
+	p.breaker.Check(now, p.places.taken >= int(p.places.limit))
 	switch p.breaker.State {
 	case provider.Opened:
 		return 0, p.openError(c, p.breaker.Until.Sub(now))
@@ -73,8 +73,12 @@ func (p *Pipeline) learn(c *call, a *attempt, fault *provider.Fault, left bool) 
 		told = alive || late
 	case fault == nil:
 		p.whole.Learn(took)
+		p.places.answered()
 	default:
 		p.count.failed++
+		if provider.IsBusy(fault.Status) {
+			p.places.strained(a.began, now)
+		}
 	}
 	if fault != nil && provider.IsBusy(fault.Status) && fault.RetryAfter > 0 {
 		pause := fault.RetryAfter

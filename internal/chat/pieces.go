@@ -30,25 +30,26 @@ const maxBlank = 4 << 10
 // add takes in what came, and returns the piece that can be handed on; "": not
 // yet.
 func (p *pieces) add(text string) (string, error) {
-	all := append(p.held, text...)
-	end := len(all) - part(all)
-	valid := strings.ToValidUTF8(string(all[:end]), string(utf8.RuneError))
+	fresh := string(p.held[p.space:]) + text
+	end := len(fresh) - part(fresh)
+	valid := strings.ToValidUTF8(fresh[:end], string(utf8.RuneError))
 	word := strings.TrimRightFunc(valid, unicode.IsSpace)
-	if word == "" {
-		p.space = len(valid)
-		p.held = append([]byte(valid), all[end:]...)
-		if p.space > maxBlank {
-			return "", errBlank
-		}
-		return "", nil
+	before := p.held[:p.space]
+	after := valid[len(word):]
+	if word != "" {
+		word = string(before) + word
+		before = before[:0]
 	}
-	p.held = append([]byte(valid[len(word):]), all[end:]...)
-	p.space = len(valid) - len(word)
-	if p.given == 0 {
-		word = strings.TrimLeftFunc(word, unicode.IsSpace)
-	}
+	p.space = len(before) + len(after)
+	p.held = append(append(before, after...), fresh[end:]...)
 	if p.space > maxBlank {
 		return "", errBlank
+	}
+	if word == "" {
+		return "", nil
+	}
+	if p.given == 0 {
+		word = strings.TrimLeftFunc(word, unicode.IsSpace)
 	}
 	if p.given += len(word); p.given > p.most {
 		return "", errLongAnswer
@@ -67,10 +68,10 @@ func (p *pieces) last() string {
 
 // part returns how many bytes at the end of b are the beginning of a character
 // that may be completed by what follows.
-func part(b []byte) int {
+func part(b string) int {
 	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
 		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {
-			if utf8.FullRune(tail) {
+			if utf8.FullRuneInString(tail) {
 				return 0
 			}
 			return n

@@ -208,11 +208,15 @@ func (p *Pipeline) again(ctx context.Context, c *call, out outcome, try int) (ti
 	return wait, true
 }
 
-// mayRetry reports whether the budget allows a request that is made again.
+// goodFor is how long after an answer a request that a connection gave back is
+// made again for nothing: connections come to their end while all is well.
+const goodFor = 2 * time.Second
+
+// mayRetry reports whether a request that was given back may be made again.
 func (p *Pipeline) mayRetry() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.budget.Take()
+	return time.Since(p.breaker.Good) < goodFor || p.budget.Take()
 }
 
 // afterLast is err, and what went wrong before it. What is told is what was

@@ -2,16 +2,21 @@ package chat
 
 import (
 	"slices"
+	"time"
 
 	"weir/internal/rag"
 )
 
 // places are the answers that may be written at a time, and the line of those
 // who wait for one. The next place goes to whoever's user has the fewest, of
-// these to who came first; no user has more than share. It is a plain value, not
-// safe for concurrent use.
+// these to who came first; no user has more than share. There are fewer while the
+// provider says that it is asked too often: a good answer brings back a part of
+// one (additive increase, multiplicative decrease). It is a plain value, not safe
+// for concurrent use.
 type places struct {
 	most, share int
+	limit       float64   // of these, now
+	cut         time.Time // when limit last fell
 	taken       int
 	held        map[rag.User]int
 	line        []*waiter // in the order of coming
@@ -26,12 +31,12 @@ type waiter struct {
 }
 
 func newPlaces(most int, share float64) places {
-	return places{most: most, share: max(1, int(share*float64(most))), held: map[rag.User]int{}}
+	return places{most: most, limit: float64(most), share: max(1, int(share*float64(most))), held: map[rag.User]int{}}
 }
 
 // take takes a place for u if there is one and nobody waits who could have it.
 func (p *places) take(u rag.User) bool {
-	if p.taken >= p.most || p.held[u] >= p.share {
+	if p.taken >= int(p.limit) || p.held[u] >= p.share {
 		return false
 	}
 	p.taken++
@@ -50,7 +55,7 @@ func (p *places) give(u rag.User) {
 
 // serve hands out what is free.
 func (p *places) serve() {
-	for p.taken < p.most {
+	for p.taken < int(p.limit) {
 		var next *waiter
 		for _, w := range p.line {
 			if p.held[w.user] < p.share && (next == nil || p.held[w.user] < p.held[next.user]) {
@@ -99,6 +104,25 @@ func (p *places) refuse(err *rag.Error) {
 	for len(p.line) > 0 {
 		p.tell(p.line[0], err)
 	}
+}
+
+// shrinkBy is what is left of the limit when the provider has had too much.
+const shrinkBy = 0.7
+
+// strained notes that an attempt that began then was one too many. Those that
+// were under way together count once.
+func (p *places) strained(began, now time.Time) {
+	if !began.After(p.cut) {
+		return
+	}
+	p.limit = max(1, p.limit*shrinkBy)
+	p.cut = now
+}
+
+// answered notes a good answer.
+func (p *places) answered() {
+	p.limit = min(p.limit+1/p.limit, float64(p.most))
+	p.serve()
 }
 
 // waiting counts the line, and those of u in it.

@@ -242,6 +242,36 @@ func TestPlaces(t *testing.T) {
 	})
 }
 
+// TestLimitFollowsTheProvider: there are fewer places while it says that it is
+// asked too often, and all of them again later.
+func TestLimitFollowsTheProvider(t *testing.T) {
+	s := &scripted{always: failing(429)}
+	bubble(t, Config{MaxConcurrent: 8, UserShare: 1, MaxAttempts: 1}, s, func(t *testing.T, p *Pipeline) {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() { chat(t.Context(), p, "u") })
+		}
+		all.Wait()
+		if st := p.Stats(); st.Limit != 5 { // together they count once
+			t.Errorf("%+v", st)
+		}
+		for range 20 {
+			chat(t.Context(), p, "u")
+			after(time.Millisecond)
+		}
+		if st := p.Stats(); st.Limit != 1 || st.Breaker != "closed" {
+			t.Errorf("%+v", st)
+		}
+		s.always = well()
+		for range 40 {
+			chat(t.Context(), p, "u")
+		}
+		if st := p.Stats(); st.Limit != 8 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 // TestOverload: what there is no room or no time for is told at once, with an
 // honest time to come back.
 func TestOverload(t *testing.T) {

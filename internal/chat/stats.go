@@ -10,7 +10,8 @@ import (
 type Stats struct {
 	Model        string  `json:"model"`
 	Writing      int     `json:"writing"`       // attempts under way
-	MaxWriting   int     `json:"max_writing"`   // attempts there may be
+	Limit        int     `json:"limit"`         // attempts there may be now
+	MaxWriting   int     `json:"max_writing"`   // attempts there may be ever
 	Waiting      int     `json:"waiting"`       // callers in the line
 	MaxWaiting   int     `json:"max_waiting"`   //
 	Users        int     `json:"users"`         // who have a place
@@ -38,7 +39,7 @@ func (p *Pipeline) Stats() Stats {
 	now := time.Now()
 	all, _ := p.places.waiting(rag.User(""))
 	s := Stats{
-		Model: p.cfg.Model, Writing: p.places.taken, MaxWriting: p.places.most, Waiting: all, MaxWaiting: p.cfg.MaxWaiting,
+		Model: p.cfg.Model, Writing: p.places.taken, Limit: int(p.places.limit), MaxWriting: p.places.most, Waiting: all, MaxWaiting: p.cfg.MaxWaiting,
 		Users: len(p.places.held), Breaker: p.breaker.State.String(), BreakerOpens: p.breaker.Opens,
 		PauseMS: ms(max(0, p.paused.Sub(now))), FirstTokenMS: ms(p.first.Typical()), TypicalMS: ms(p.whole.Typical()),
 		Calls: p.count.calls, Refused: p.count.refused, Attempts: p.count.attempts, Retries: p.count.retries, Failed: p.count.failed,

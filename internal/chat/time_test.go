@@ -36,6 +36,7 @@ func TestAnswers(t *testing.T) {
 		{name: "other words for the end", is: script{acts: says(delta("a"), finish("eos"), done)}, text: "a", finish: "stop"},
 		{name: "no DONE", is: script{acts: says(delta("a"), finish("stop"))}, text: "a", finish: "stop"},
 		{name: "no DONE and no end", is: script{acts: append(says(delta("a"), finish("stop")), act{hang: true})}, text: "a", finish: "stop", took: sec},
+		{name: "no DONE, but nothing is wanting", is: script{acts: append(says(delta("a"), finish("stop"), usage), act{hang: true})}, text: "a", finish: "stop"},
 		{name: "no DONE, and RST after the end", is: script{acts: append(says(delta("a"), finish("stop")), act{err: io.ErrUnexpectedEOF})}, text: "a", finish: "stop"},
 		{name: "only DONE", is: script{acts: says(delta("a"), done)}, text: "a", finish: "stop"},
 		{name: "DONE, and the connection stays open", is: script{acts: append(says(delta("a"), finish("stop"), done), act{hang: true})}, text: "a", finish: "stop"},
