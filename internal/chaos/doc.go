@@ -1,8 +1,8 @@
 // Package chaos is a provider of embeddings and of a chat model that misbehaves
-// on command: it speaks the OpenAI shapes on real sockets of this machine's loopback, answers
-// rightly until it is told otherwise, and has each way of going wrong that
-// providers, proxies and networks have been seen to have. The drill and the
-// tests of the pipeline drive their callers against it.
+// on command: it speaks the OpenAI shapes on real sockets of this machine's
+// loopback, answers rightly until it is told otherwise, and has each way of
+// going wrong that providers, proxies and networks have been seen to have. The
+// drill and the tests of the pipelines drive their callers against it.
 //
 // # Goals
 //

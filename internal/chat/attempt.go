@@ -49,6 +49,7 @@ func (p *Pipeline) begin(ctx context.Context, c *call, r openai.ChatRequest, try
 	// It ends with follow, or, when the answer was whole, a moment later by
 	// itself; not with the caller's ctx, which may end in between.
 	ctx, a.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	fresh := c.fresh
 	p.mu.Lock()
 	p.running++
 	p.count.attempts++
@@ -57,7 +58,7 @@ func (p *Pipeline) begin(ctx context.Context, c *call, r openai.ChatRequest, try
 	go func() {
 		defer p.leave(c.user, a)
 		defer a.end(nil)
-		p.read(ctx, a, r)
+		p.read(ctx, a, r, fresh)
 	}()
 	return a
 }
@@ -74,7 +75,7 @@ func (a *attempt) tell(ctx context.Context, n news) bool {
 
 // read makes the request and tells all that comes. A panic, which would end the
 // whole program here, is a fault.
-func (p *Pipeline) read(ctx context.Context, a *attempt, r openai.ChatRequest) {
+func (p *Pipeline) read(ctx context.Context, a *attempt, r openai.ChatRequest, fresh bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			f := p.peer.Fault(a.where.Phase(), fmt.Errorf("panic: %v\n%s", v, debug.Stack()), "could not be asked") //nolint:err113 // for the log
@@ -82,13 +83,19 @@ func (p *Pipeline) read(ctx context.Context, a *attempt, r openai.ChatRequest) {
 			a.tell(ctx, news{fault: f})
 		}
 	}()
-	again := &provider.Replays{Fresh: p.http.CloseIdleConnections, May: p.mayRetry}
+	by := p.http
+	if fresh && p.dialer != nil {
+		own := provider.NewTransport(p.cfg.network(), p.dialer)
+		defer own.CloseIdleConnections()
+		by = provider.Unredirected(own)
+	}
+	again := &provider.Replays{Fresh: by.CloseIdleConnections, May: p.mayRetry}
 	if a.try == 1 {
 		again.Most = provider.MaxReplays
 	}
 	for given := p.borne.options(); ; {
 		sent := given.apply(r)
-		refusal, fault := p.post(ctx, a, sent, again)
+		refusal, fault := p.post(ctx, a, by, sent, again)
 		if refusal != nil {
 			if simpler, ok := given.simpler(sent, refusal); ok {
 				p.borne.giveUp(simpler)
@@ -105,7 +112,9 @@ func (p *Pipeline) read(ctx context.Context, a *attempt, r openai.ChatRequest) {
 
 // post makes one request and tells what comes of it. refusal is the answer when
 // it is an error.
-func (p *Pipeline) post(ctx context.Context, a *attempt, r openai.ChatRequest, again *provider.Replays) (refusal *openai.Error, fault *provider.Fault) {
+func (p *Pipeline) post(ctx context.Context, a *attempt, by *http.Client, r openai.ChatRequest, again *provider.Replays) (
+	refusal *openai.Error, fault *provider.Fault,
+) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	a.where.Set(provider.Queue)
@@ -116,7 +125,7 @@ func (p *Pipeline) post(ctx context.Context, a *attempt, r openai.ChatRequest, a
 		f.Code = rag.Internal
 		return nil, f
 	}
-	resp, err := p.http.Do(again.Bound(traced, req, end))
+	resp, err := by.Do(again.Bound(traced, req, end))
 	if err != nil {
 		return nil, p.peer.Broken(noCaller(ctx), ctx, a.where.Phase(), err)
 	}

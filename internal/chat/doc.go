@@ -26,7 +26,7 @@
 //	              admission.go  what cannot be begun in time is refused at once
 //	4 attempt     attempt.go    a goroutine: the POST, then the stream (stream.go, pieces.go)
 //	5 follow      follow.go     the caller: takes pieces, watches the clock, hands them on
-//	6 retry       pipeline.go   before the first word only, inside a budget, if it fits
+//	6 retry       retry.go      before the first word only, inside a budget, if it fits
 //
 // An attempt has a goroutine of its own, which reads; the caller selects on what
 // it reads, on its own ctx and on the clock. So an http.RoundTripper that ignores

@@ -3,6 +3,7 @@ package chat
 import (
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -32,4 +33,43 @@ type End struct {
 	FinishReason string   // of an answer that is whole
 	Code         rag.Code // "": answered whole; canceled: the caller left
 	Phase        string   // of the error; "": answered
+}
+
+func (p *Pipeline) tellAttempt(a *attempt, out outcome) {
+	if p.cfg.Observer == nil {
+		return
+	}
+	end := AttemptEnd{Try: a.try, Took: time.Since(a.began)}
+	if !a.firstAt.IsZero() {
+		end.FirstToken = a.firstAt.Sub(a.began)
+	}
+	end.Code, end.Phase = out.words(a.where.Phase())
+	p.cfg.Observer.ChatAttemptEnded(end)
+}
+
+func (p *Pipeline) tellEnd(c *call, out outcome, began time.Time) {
+	if p.cfg.Observer == nil {
+		return
+	}
+	end := End{Attempts: c.attempts, Took: time.Since(began), FinishReason: out.end.FinishReason}
+	if !c.entered.IsZero() {
+		end.Waited = c.entered.Sub(began)
+	}
+	if !c.firstAt.IsZero() {
+		end.FirstToken = c.firstAt.Sub(began)
+	}
+	end.Code, end.Phase = out.words(provider.Token)
+	p.cfg.Observer.ChatEnded(end)
+}
+
+// words are how an outcome is told to an observer.
+func (o outcome) words(at provider.Phase) (code rag.Code, phase string) {
+	switch {
+	case o.emit != nil:
+		return rag.Canceled, at.String()
+	case o.fault != nil:
+		return o.fault.Code, o.fault.Phase
+	default:
+		return "", ""
+	}
 }

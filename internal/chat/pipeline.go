@@ -20,7 +20,8 @@ type Pipeline struct {
 	peer     provider.Peer
 	endpoint string
 	http     *http.Client
-	cut      func() // closes all connections
+	dialer   *provider.Dialer // nil in tests without a network
+	cut      func()           // closes all connections
 	borne    borne
 
 	closing chan struct{} // closed by Close: everyone leaves
@@ -53,13 +54,13 @@ func newPipeline(cfg Config, rt http.RoundTripper) (*Pipeline, error) {
 		return nil, err
 	}
 	cut := func() {}
+	var d *provider.Dialer
 	if rt == nil {
-		var d *provider.Dialer
 		d, cut = provider.NewDialer(cfg.network())
 		rt = provider.NewTransport(cfg.network(), d)
 	}
 	return &Pipeline{
-		cfg: cfg, peer: cfg.peer(), endpoint: endpoint, http: provider.Unredirected(rt), cut: cut,
+		cfg: cfg, peer: cfg.peer(), endpoint: endpoint, http: provider.Unredirected(rt), dialer: d, cut: cut,
 		closing: make(chan struct{}), idle: make(chan struct{}), flying: map[*attempt]struct{}{},
 		places:  newPlaces(cfg.MaxConcurrent, cfg.UserShare),
 		breaker: provider.Breaker{OpenFor: cfg.OpenFor, Least: breakerLeast, Age: breakerAge}, budget: provider.NewBudget(),
@@ -75,6 +76,7 @@ type call struct {
 	emitted  bool      // the caller has a part of the answer: it is not tried again
 	refused  bool      // without asking the provider
 	attempts int       //
+	fresh    bool      // on a new connection: those that are kept have failed
 	entered  time.Time // when it first had a place
 	firstBy  time.Time // until then there must be a first word
 	firstAt  time.Time // when it was there
@@ -147,6 +149,7 @@ func (p *Pipeline) chat(ctx context.Context, c *call, r rag.ChatRequest, emit fu
 		if err := p.enter(ctx, c); err != nil {
 			return outcome{fault: afterLast(err, last), left: true}
 		}
+		c.fresh = last != nil && errors.Is(last.Err, provider.ErrReplayed)
 		out := p.try(ctx, c, ask, try, emit)
 		if out.fault != nil && errors.Is(out.fault.Err, provider.ErrReplayed) {
 			try++ // it was asked twice
@@ -189,51 +192,6 @@ func (p *Pipeline) try(ctx context.Context, c *call, ask openai.ChatRequest, try
 	p.learn(c, a, out.fault, out.left)
 	p.tellAttempt(a, out)
 	return out
-}
-
-// again decides whether an attempt that failed is made again, and after how
-// long.
-func (p *Pipeline) again(ctx context.Context, c *call, out outcome, try int) (time.Duration, bool) {
-	f := out.fault
-	if f == nil || out.left || c.emitted || !f.Retry || try >= p.cfg.MaxAttempts {
-		return 0, false
-	}
-	wait := p.cfg.backoff().Wait(try+1, f.RetryAfter)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.breaker.State != provider.Closed || !p.cfg.backoff().Fits(c.left(ctx, time.Now()), wait, p.first.Typical()) || !p.budget.Take() {
-		return 0, false
-	}
-	p.count.retries++
-	return wait, true
-}
-
-// goodFor is how long after an answer a request that a connection gave back is
-// made again for nothing: connections come to their end while all is well.
-const goodFor = 2 * time.Second
-
-// mayRetry reports whether a request that was given back may be made again.
-func (p *Pipeline) mayRetry() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return time.Since(p.breaker.Good) < goodFor || p.budget.Take()
-}
-
-// afterLast is err, and what went wrong before it. What is told is what was
-// wrong with the provider, unless it is the caller's own end.
-func afterLast(err *rag.Error, last *provider.Fault) *provider.Fault {
-	if last == nil {
-		return &provider.Fault{Error: err}
-	}
-	if err.Code == rag.Overloaded || err.Code == rag.RateLimited || err.Code == rag.Unavailable {
-		return last
-	}
-	both := *err
-	both.Err = last.Error
-	if err.Err != nil {
-		both.Err = fmt.Errorf("%w, after: %w", err.Err, last.Error)
-	}
-	return &provider.Fault{Error: &both}
 }
 
 // leave counts an attempt out and gives its place back.
@@ -286,44 +244,5 @@ func (p *Pipeline) Close(ctx context.Context) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return fmt.Errorf("close the chat client: %d answers are still under way: %w", len(p.flying), context.Cause(ctx))
-	}
-}
-
-func (p *Pipeline) tellAttempt(a *attempt, out outcome) {
-	if p.cfg.Observer == nil {
-		return
-	}
-	end := AttemptEnd{Try: a.try, Took: time.Since(a.began)}
-	if !a.firstAt.IsZero() {
-		end.FirstToken = a.firstAt.Sub(a.began)
-	}
-	end.Code, end.Phase = out.words(a.where.Phase())
-	p.cfg.Observer.ChatAttemptEnded(end)
-}
-
-func (p *Pipeline) tellEnd(c *call, out outcome, began time.Time) {
-	if p.cfg.Observer == nil {
-		return
-	}
-	end := End{Attempts: c.attempts, Took: time.Since(began), FinishReason: out.end.FinishReason}
-	if !c.entered.IsZero() {
-		end.Waited = c.entered.Sub(began)
-	}
-	if !c.firstAt.IsZero() {
-		end.FirstToken = c.firstAt.Sub(began)
-	}
-	end.Code, end.Phase = out.words(provider.Token)
-	p.cfg.Observer.ChatEnded(end)
-}
-
-// words are how an outcome is told to an observer.
-func (o outcome) words(at provider.Phase) (code rag.Code, phase string) {
-	switch {
-	case o.emit != nil:
-		return rag.Canceled, at.String()
-	case o.fault != nil:
-		return o.fault.Code, o.fault.Phase
-	default:
-		return "", ""
 	}
 }
