@@ -50,10 +50,12 @@ func (m callMetrics) begin(w vocabulary) {
 			m.ended.WithLabelValues(op, code, none)
 		}
 	}
-	for _, mode := range w.modes {
-		m.ended.WithLabelValues("retrieve", answered, mode)
+	for _, op := range []string{"retrieve", "ask"} { // those that have a mode when they are answered
+		for _, mode := range w.modes {
+			m.ended.WithLabelValues(op, answered, mode)
+		}
+		m.ended.DeleteLabelValues(op, answered, none)
 	}
-	m.ended.DeleteLabelValues("retrieve", answered, none) // an answered retrieval has a mode
 	for _, result := range results() {
 		m.took.WithLabelValues("retrieve", result)
 		m.took.WithLabelValues("embed", result)
@@ -114,5 +116,11 @@ func (m *Metrics) observeStages(e rag.CallEnd) {
 	}
 	if e.Timings.Search > 0 {
 		m.calls.stages.WithLabelValues("search").Observe(seconds(e.Timings.Search))
+	}
+	if e.Timings.FirstToken > 0 {
+		m.calls.stages.WithLabelValues("first_token").Observe(seconds(e.Timings.FirstToken))
+	}
+	if e.Timings.Answer > 0 {
+		m.calls.stages.WithLabelValues("answer").Observe(seconds(e.Timings.Answer))
 	}
 }

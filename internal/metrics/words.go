@@ -42,7 +42,7 @@ func newVocabulary() vocabulary {
 	v := vocabulary{
 		operations: words{"retrieve", "embed", "ask", "upload", "documents", "document", "passages", "delete", "cancel"},
 		modes:      words{string(rag.Hybrid), string(rag.Vector), string(rag.Lexical)},
-		stages:     words{"queue", "embed", "search"},
+		stages:     words{"queue", "embed", "search", "first_token", "answer"},
 		empties: words{
 			string(rag.NoDocuments), string(rag.StillIndexing), string(rag.BelowThreshold),
 			string(rag.NoMatch), string(rag.OverBudget),
@@ -56,11 +56,14 @@ func newVocabulary() vocabulary {
 	} {
 		v.codes = append(v.codes, string(c))
 	}
-	v.reasons = append(words{"no_embedder", "no_vectors", "query_cut"}, v.codes...)
+	v.reasons = append(words{
+		"no_embedder", "no_vectors", "query_cut",
+		"no_chat_model", "empty", "uncited", "citations_dropped", "length", "content_filter", "history_cut",
+	}, v.codes...)
 	for _, p := range attemptPhases() {
 		v.phases = append(v.phases, p.String())
 	}
-	v.phases = append(v.phases, embed.Validate.String(), provider.FirstToken.String(), provider.Token.String(), "embed", "search", "store", "extract")
+	v.phases = append(v.phases, embed.Validate.String(), provider.FirstToken.String(), provider.Token.String(), "embed", "search", "answer", "store", "extract")
 	return v
 }
 

@@ -13,7 +13,8 @@
 //
 // types.go (nouns), errors.go (codes), store.go, embedder.go and extractor.go
 // (what is asked of others), service.go, retrieve.go with fuse.go and
-// budget.go (the way of one question), library.go and ingest.go (the way of
+// budget.go (the way of one question), ask.go with askprompt.go and askfilter.go
+// (the way of one answer in words), library.go and ingest.go (the way of
 // one document).
 //
 // The package imports the standard library alone.

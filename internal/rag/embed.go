@@ -164,7 +164,7 @@ func (s *Service) vectors(ctx context.Context, user User, embedder Embedder, r E
 	if len(texts) > manyTexts {
 		purpose = ForIngest
 	}
-	early, cancel := ahead(ctx)
+	early, cancel := ahead(ctx, errEmbedBudget)
 	defer cancel()
 	vs, err := embedder.Embed(early, user, purpose, texts)
 	if err != nil {

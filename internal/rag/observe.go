@@ -18,7 +18,7 @@ type Observer interface {
 
 // CallEnd is one call that has returned.
 type CallEnd struct {
-	Operation string // retrieve, embed, or what is done to documents: upload, documents, document, passages, delete, cancel
+	Operation string // retrieve, ask, embed, or what is done to documents: upload, documents, document, passages, delete, cancel
 	Code      Code   // "" when it was answered
 	Phase     string // of the error
 	Mode      Mode   // what was really done; "" for embed

@@ -77,7 +77,7 @@ type Passage struct {
 
 // Degraded says which stage did not do its part, and why.
 type Degraded struct {
-	Stage        string `json:"stage"`  // embed, search
+	Stage        string `json:"stage"`  // embed, search, answer
 	Reason       string `json:"reason"` // timeout, unavailable, …
 	Message      string `json:"message,omitempty"`
 	RetryAfterMS int64  `json:"retry_after_ms,omitempty"`
@@ -97,10 +97,12 @@ const (
 
 // Timings are milliseconds.
 type Timings struct {
-	Queue  float64 `json:"queue"`
-	Embed  float64 `json:"embed"`
-	Search float64 `json:"search"`
-	Total  float64 `json:"total"`
+	Queue      float64 `json:"queue"`
+	Embed      float64 `json:"embed"`
+	Search     float64 `json:"search"`
+	FirstToken float64 `json:"first_token,omitempty"` // from when the chat model was asked until its first words; only of Ask
+	Answer     float64 `json:"answer,omitempty"`      // from the same until it was done
+	Total      float64 `json:"total"`
 }
 
 // question is a Request that was found valid, its defaults filled in.

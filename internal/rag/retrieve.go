@@ -38,19 +38,8 @@ func (s *Service) Retrieve(ctx context.Context, user User, r Request) (*Response
 	defer cancel()
 	var resp *Response
 	err = s.observed(ctx, "retrieve", func(ctx context.Context, c *call, end *CallEnd) error {
-		place, err := s.admission.take(ctx, user, q.bytes())
-		end.Timings.Queue = ms(time.Since(began))
-		if err != nil {
-			return err
-		}
-		defer place.release()
-		t := retrieval{s: s, user: user, q: q, call: c, place: place, embedder: embedder, response: &Response{OperationID: c.id, Timings: end.Timings}}
-		err = t.run(ctx)
-		end.Timings, end.Mode, end.Degraded = t.response.Timings, t.response.Mode, t.response.Degraded
-		if t.response.EmptyReason != nil {
-			end.Empty = *t.response.EmptyReason
-		}
-		resp = t.response
+		var err error
+		resp, err = s.retrieve(ctx, user, q, embedder, began, c, end)
 		return err
 	})
 	if err != nil {
@@ -58,6 +47,24 @@ func (s *Service) Retrieve(ctx context.Context, user User, r Request) (*Response
 	}
 	resp.Timings.Total = ms(time.Since(began))
 	return resp, nil
+}
+
+// retrieve is the part of a call that needs a place: it waits for one, and gives
+// it back before it returns.
+func (s *Service) retrieve(ctx context.Context, user User, q question, embedder Embedder, began time.Time, c *call, end *CallEnd) (*Response, error) {
+	place, err := s.admission.take(ctx, user, q.bytes())
+	end.Timings.Queue = ms(time.Since(began))
+	if err != nil {
+		return nil, err
+	}
+	defer place.release()
+	t := retrieval{s: s, user: user, q: q, call: c, place: place, embedder: embedder, response: &Response{OperationID: c.id, Timings: end.Timings}}
+	err = t.run(ctx)
+	end.Timings, end.Mode, end.Degraded = t.response.Timings, t.response.Mode, t.response.Degraded
+	if t.response.EmptyReason != nil {
+		end.Empty = *t.response.EmptyReason
+	}
+	return t.response, err
 }
 
 func (t *retrieval) run(ctx context.Context) error {
@@ -136,7 +143,7 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 		defer cancel()
 	}
 	vectors, err := stage(ctx, t.place, func() ([][]float32, error) {
-		ctx, cancel := ahead(ctx)
+		ctx, cancel := ahead(ctx, errEmbedBudget)
 		defer cancel()
 		return t.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
 	})
@@ -149,16 +156,16 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 	return vectors[0], nil
 }
 
-// ahead ends a little before ctx, so that the embedder itself can say what it
+// ahead ends a little before ctx, so that who is asked can say itself what it
 // waited for; whoever waits for it until ctx ends would know only that it took
 // too long.
-func ahead(ctx context.Context) (context.Context, context.CancelFunc) {
+func ahead(ctx context.Context, cause error) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return ctx, func() {}
 	}
 	lead := min(time.Until(deadline)/20, 50*time.Millisecond)
-	return context.WithDeadlineCause(ctx, deadline.Add(-lead), errEmbedBudget)
+	return context.WithDeadlineCause(ctx, deadline.Add(-lead), cause)
 }
 
 var errEmbedBudget = errors.New("the embedding stage used up its part of the deadline")

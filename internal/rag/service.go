@@ -15,6 +15,7 @@ import (
 // Config is what a Service can be told.
 type Config struct {
 	Timeout         time.Duration    // the deadline of a call, and the longest one a caller may ask for. Defaults to 10 s
+	AnswerTimeout   time.Duration    // the same of Ask, where Chat has a model. Defaults to 60 s
 	MaxInFlight     int              // calls worked on at the same time. Defaults to 1024
 	MaxWaiting      int              // calls that wait until one of those has ended. Defaults to MaxInFlight
 	MaxCallBytes    int64            // memory that the calls under way and waiting may need, as far as their requests tell. Defaults to 256 MiB
@@ -33,6 +34,7 @@ type Config struct {
 	// Next is what StartReembed moves the documents to. Defaults to the embedder
 	// in use, which gives vectors to the documents that have none.
 	Next     Embedder
+	Chat     ChatModel    // writes answers. Defaults to none: Ask answers with passages
 	Observer Observer     // Defaults to none
 	Log      *slog.Logger // Defaults to none
 }
@@ -40,6 +42,7 @@ type Config struct {
 // WithDefaults returns c with its zeros filled in.
 func (c Config) WithDefaults() Config {
 	c.Timeout = orDefault(c.Timeout, 10*time.Second)
+	c.AnswerTimeout = orDefault(c.AnswerTimeout, time.Minute)
 	c.MaxInFlight = orDefault(c.MaxInFlight, 1024)
 	c.MaxWaiting = orDefault(c.MaxWaiting, c.MaxInFlight)
 	c.MaxCallBytes = orDefault(c.MaxCallBytes, 256<<20)
@@ -61,12 +64,14 @@ func (c Config) validate() error {
 	switch {
 	case c.CountTokens == nil:
 		return errors.New("rag.Config: CountTokens is required")
-	case min(c.Timeout, c.Lease, c.DocumentTimeout) < 0 || min(c.MaxInFlight, c.MaxWaiting, c.IngestWorkers) < 0 || min(c.MaxCallBytes, c.MaxFileBytes) < 0:
+	case min(c.Timeout, c.AnswerTimeout, c.Lease, c.DocumentTimeout) < 0 || min(c.MaxInFlight, c.MaxWaiting, c.IngestWorkers) < 0 || min(c.MaxCallBytes, c.MaxFileBytes) < 0:
 		return errors.New("rag.Config: a limit is negative")
 	case !(c.UserShare > 0 && c.UserShare <= 1): // catches NaN too
 		return fmt.Errorf("rag.Config: UserShare (%v) must be above 0 and at most 1", c.UserShare)
 	case c.Timeout < 10*time.Millisecond:
 		return fmt.Errorf("rag.Config: Timeout %v is too short to answer in; the least is 10ms", c.Timeout)
+	case c.AnswerTimeout < 10*time.Millisecond:
+		return fmt.Errorf("rag.Config: AnswerTimeout %v is too short to answer in; the least is 10ms", c.AnswerTimeout)
 	case c.Lease < time.Second:
 		return fmt.Errorf("rag.Config: Lease %v is too short to be renewed in time; the least is 1s", c.Lease)
 	case c.DocumentTimeout < c.Lease:
@@ -129,11 +134,14 @@ var errDeadline = errors.New("the call's deadline has passed")
 // deadline gives ctx the call's one deadline: what the caller asked for, never
 // more than the server's, never more than ctx already had.
 func (s *Service) deadline(ctx context.Context, asked time.Duration) (context.Context, context.CancelFunc) {
-	d := s.cfg.Timeout
-	if asked > 0 && asked < d {
-		d = asked
+	return within(ctx, s.cfg.Timeout, asked)
+}
+
+func within(ctx context.Context, most, asked time.Duration) (context.Context, context.CancelFunc) {
+	if asked > 0 {
+		most = min(most, asked)
 	}
-	return context.WithTimeoutCause(ctx, d, errDeadline)
+	return context.WithTimeoutCause(ctx, most, errDeadline)
 }
 
 // await runs f beside the caller and leaves when ctx ends, whatever f does.
@@ -182,8 +190,13 @@ func ended(ctx context.Context) error {
 		return &Error{Code: Canceled, Msg: "the caller left before the answer was ready", Err: ctx.Err()}
 	}
 	cause := context.Cause(ctx)
-	if errors.Is(cause, errEmbedBudget) {
+	switch {
+	case errors.Is(cause, errEmbedBudget):
 		return &Error{Code: Timeout, Phase: "embed", Msg: "the embedder did not answer in its part of the deadline", Err: cause}
+	case errors.Is(cause, errRetrieveBudget):
+		return &Error{Code: Timeout, Phase: "search", Msg: "the passages were not found in their part of the deadline", Err: cause}
+	case errors.Is(cause, errAnswerBudget):
+		return &Error{Code: Timeout, Phase: "answer", Msg: "the chat model did not answer by the deadline", Err: cause}
 	}
 	return &Error{Code: Timeout, Msg: "no answer was ready by the deadline", Err: cause}
 }
