@@ -22,7 +22,8 @@ import (
 // ClientConfig is what a Client can be told.
 type ClientConfig struct {
 	BaseURL       string        // such as http://127.0.0.1:8080; required
-	Timeout       time.Duration // the longest one call may take, uploads and streams apart. Defaults to 1 min
+	Timeout       time.Duration // the longest one call may take, uploads, answers and streams apart. Defaults to 1 min
+	AnswerTimeout time.Duration // the longest that Ask may take when it does not stream. Defaults to 90 s
 	UploadTimeout time.Duration // the longest one upload may take. Defaults to 5 min
 	Silence       time.Duration // the longest a stream may bring nothing, not even a heartbeat. Defaults to 45 s
 }
@@ -30,6 +31,7 @@ type ClientConfig struct {
 // WithDefaults returns c with its zeros filled in.
 func (c ClientConfig) WithDefaults() ClientConfig {
 	c.Timeout = orDefault(c.Timeout, time.Minute)
+	c.AnswerTimeout = orDefault(c.AnswerTimeout, 90*time.Second)
 	c.UploadTimeout = orDefault(c.UploadTimeout, 5*time.Minute)
 	c.Silence = orDefault(c.Silence, 3*heartbeat)
 	return c

@@ -12,9 +12,10 @@ import (
 
 // Config is what the door can be told.
 type Config struct {
-	Version      string        // shown by /v1/status. Defaults to "dev"
-	Timeout      time.Duration // how long wait=true may wait; the rag.Config.Timeout of the service. Defaults to 10 s
-	MaxFileBytes int64         // the largest upload; the rag.Config.MaxFileBytes of the service. Defaults to 64 MiB
+	Version       string        // shown by /v1/status. Defaults to "dev"
+	Timeout       time.Duration // how long wait=true may wait; the rag.Config.Timeout of the service. Defaults to 10 s
+	AnswerTimeout time.Duration // the rag.Config.AnswerTimeout of the service. Defaults to 60 s
+	MaxFileBytes  int64         // the largest upload; the rag.Config.MaxFileBytes of the service. Defaults to 64 MiB
 
 	HeaderTimeout time.Duration // for a request's headers to arrive. Defaults to 5 s
 	BodyTimeout   time.Duration // for a JSON body to arrive. Defaults to 10 s
@@ -29,6 +30,7 @@ type Config struct {
 	MaxBodyBytes int64 // of memory for JSON bodies, from before they are read until they are answered, and for vectors in answers. Defaults to 256 MiB
 	MaxUploads   int   // uploads received side by side, one user's at most half of them; each may hold some times MaxFileBytes of memory. Defaults to 4
 	MaxStreams   int   // open event streams and wait=true. Defaults to 256
+	MaxAnswers   int   // questions of /v1/ask and /v1/chat/completions under way, until the answer is written where it is streamed, one user's at most half of them. Defaults to 256
 	MaxMCPCalls  int   // calls of MCP under way, one user's at most half of them. Defaults to 256
 
 	// MCP answers POST /mcp for the user that the door has found out, with the
@@ -49,6 +51,7 @@ type Config struct {
 func (c Config) WithDefaults() Config {
 	c.Version = orDefault(c.Version, "dev")
 	c.Timeout = orDefault(c.Timeout, 10*time.Second)
+	c.AnswerTimeout = orDefault(c.AnswerTimeout, time.Minute)
 	c.MaxFileBytes = orDefault(c.MaxFileBytes, 64<<20)
 	c.HeaderTimeout = orDefault(c.HeaderTimeout, 5*time.Second)
 	c.BodyTimeout = orDefault(c.BodyTimeout, 10*time.Second)
@@ -62,6 +65,7 @@ func (c Config) WithDefaults() Config {
 	c.MaxBodyBytes = orDefault(c.MaxBodyBytes, 256<<20)
 	c.MaxUploads = orDefault(c.MaxUploads, 4)
 	c.MaxStreams = orDefault(c.MaxStreams, 256)
+	c.MaxAnswers = orDefault(c.MaxAnswers, 256)
 	c.MaxMCPCalls = orDefault(c.MaxMCPCalls, 256)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -71,8 +75,8 @@ func (c Config) WithDefaults() Config {
 
 func (c Config) validate() error {
 	switch {
-	case min(c.Timeout, c.HeaderTimeout, c.BodyTimeout, c.UploadTimeout, c.UploadGrace, c.WriteTimeout, c.IdleTimeout, c.DrainTimeout) < 0 ||
-		min(c.MaxFileBytes, c.UploadRate, c.MaxBodyBytes) < 0 || min(c.MaxRequests, c.MaxUploads, c.MaxStreams, c.MaxMCPCalls) < 0:
+	case min(c.Timeout, c.AnswerTimeout, c.HeaderTimeout, c.BodyTimeout, c.UploadTimeout, c.UploadGrace, c.WriteTimeout, c.IdleTimeout, c.DrainTimeout) < 0 ||
+		min(c.MaxFileBytes, c.UploadRate, c.MaxBodyBytes) < 0 || min(c.MaxRequests, c.MaxUploads, c.MaxStreams, c.MaxAnswers, c.MaxMCPCalls) < 0:
 		return errors.New("httpapi.Config: a limit is negative")
 	case c.MaxBodyBytes < maxEmbeddings:
 		return fmt.Errorf("httpapi.Config: MaxBodyBytes must hold the longest body there may be, %d", maxEmbeddings)

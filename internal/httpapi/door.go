@@ -27,7 +27,9 @@ type door struct {
 	uploads     lane
 	shares      *shares // of the uploads
 	agentShares *shares // of the calls of MCP
+	askShares   *shares // of the answers
 	streams     lane
+	answers     lane          // of questions, once their body has come
 	calls       lane          // of MCP, once their body has come
 	draining    chan struct{} // closed when the server is about to stop
 	drain       func()        // closes it, once
@@ -50,6 +52,8 @@ func newDoor(cfg Config, svc *rag.Service) *door {
 		shares:      newShares("uploads", max(1, cfg.MaxUploads/2)),
 		streams:     newLane("event streams", cfg.MaxStreams),
 		calls:       newLane("MCP calls", cfg.MaxMCPCalls),
+		answers:     newLane("answers", cfg.MaxAnswers),
+		askShares:   newShares("answers", max(1, cfg.MaxAnswers/2)),
 		agentShares: newShares("MCP calls", max(1, cfg.MaxMCPCalls/2)),
 		draining:    make(chan struct{}),
 	}
@@ -104,6 +108,7 @@ func (d *door) routes() []route {
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
 		{method: "POST", path: "/v1/reembed", handle: d.reembed},
 	}
+	routes = append(routes, d.askRoutes()...)
 	if d.cfg.MCP != nil {
 		routes = append(routes, route{method: "POST", path: "/mcp", handle: d.agents, body: jsonBody, most: maxAgentMessage})
 	}

@@ -29,6 +29,7 @@ func (d *door) embeddings(ctx context.Context, x *exchange) (reply, error) {
 	}
 	model := d.svc.Model()
 	if model == (rag.Model{}) {
+		x.hopeless = true
 		return reply{}, rag.Errorf(rag.Unavailable, "this server has no embedder (WEIR_EMBEDDER=none), so it has no vectors to give")
 	}
 	r, err := decodeEmbeddings(body, model)
@@ -96,13 +97,18 @@ func (d *door) models(context.Context, *exchange) (reply, error) {
 	if m := d.svc.Model(); m != (rag.Model{}) {
 		list.Data = append(list.Data, d.modelCard(m))
 	}
+	list.Data = append(list.Data, d.modelCard(rag.Model{Name: answerer}))
 	return reply{status: http.StatusOK, body: list}, nil
 }
 
 // model is GET /v1/models/{id...}; an id may have slashes in it.
 func (d *door) model(_ context.Context, x *exchange) (reply, error) {
 	m := d.svc.Model()
-	if id := x.r.PathValue("id"); m == (rag.Model{}) || id != m.Name {
+	id := x.r.PathValue("id")
+	switch {
+	case id == answerer:
+		m = rag.Model{Name: answerer}
+	case m == (rag.Model{}) || id != m.Name:
 		return reply{}, unknownModel(id, m)
 	}
 	return reply{status: http.StatusOK, body: d.modelCard(m)}, nil

@@ -153,12 +153,15 @@ func TestEmbeddingsRefusals(t *testing.T) {
 func TestModels(t *testing.T) {
 	h := New(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
 	list := decode[openai.ModelList](t, ask(t, h, request(t, http.MethodGet, "/v1/models", nil)))
-	if list.Object != "list" || len(list.Data) != 1 {
+	if list.Object != "list" || len(list.Data) != 2 {
 		t.Fatalf("got %+v", list)
 	}
 	m := list.Data[0]
 	if m.ID != "maker/letters-1" || m.Object != "model" || m.Created == 0 || m.OwnedBy != "weir" || m.Dimensions != 5 {
 		t.Errorf("got %+v", m)
+	}
+	if answerer := list.Data[1]; answerer.ID != "weir" || decode[openai.Model](t, ask(t, h, request(t, http.MethodGet, "/v1/models/weir", nil))) != answerer {
+		t.Errorf("got %+v", answerer)
 	}
 	for _, target := range []string{"/v1/models/maker/letters-1", "/v1/models/maker%2Fletters-1"} {
 		if got := decode[openai.Model](t, ask(t, h, request(t, http.MethodGet, target, nil))); got != m {
@@ -174,7 +177,7 @@ func TestWithoutEmbedder(t *testing.T) {
 		!strings.Contains(message, "no embedder") || got.header.Get("X-Should-Retry") != "false" {
 		t.Errorf("got %d %s %q: %s", got.status, code, got.header, message)
 	}
-	if got := ask(t, h, request(t, http.MethodGet, "/v1/models", nil)); got.status != 200 || !strings.Contains(string(got.body), `"data":[]`) {
+	if got := ask(t, h, request(t, http.MethodGet, "/v1/models", nil)); got.status != 200 || !strings.Contains(string(got.body), `"data":[{"id":"weir"`) {
 		t.Errorf("models: %d %s", got.status, got.body)
 	}
 	if got := ask(t, h, request(t, http.MethodGet, "/v1/models/m", nil)); got.status != 404 {

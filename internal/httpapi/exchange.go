@@ -27,6 +27,8 @@ type exchange struct {
 	operation string // its id, in the answer and in the log
 	began     time.Time
 	timeout   time.Duration // what the caller asked for in a header; 0: nothing
+	longest   time.Duration // that the call may take; 0: Config.Timeout
+	hopeless  bool          // another attempt at it would fail as well
 	user      rag.User
 	query     url.Values
 	body      *watchedBody

@@ -48,7 +48,7 @@ func (d *door) status(ctx context.Context, _ *exchange) (reply, error) {
 		Activity: d.svc.Status(ctx), Version: d.cfg.Version,
 		Started: d.started.UTC(), UptimeMS: time.Since(d.started).Milliseconds(),
 		Requests: d.requests.look(), Bodies: d.bodies.look(), Uploads: d.uploads.look(), Streams: d.streams.look(),
-		MCPCalls: d.calls.look(),
+		Answers: d.answers.look(), MCPCalls: d.calls.look(),
 		Draining: d.isDraining(), Pipeline: d.look(ctx, d.cfg.Pipeline), Chat: d.look(ctx, d.cfg.Chat),
 	}}, nil
 }

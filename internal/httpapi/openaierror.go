@@ -55,7 +55,7 @@ const clientBackoff = 500 * time.Millisecond
 //   - Without an embedder there will be none in a second either.
 func (d *door) hopeless(x *exchange, p Problem) bool {
 	after := time.Duration(p.RetryAfterMS) * time.Millisecond
-	deadline := d.cfg.Timeout
+	deadline := orDefault(x.longest, d.cfg.Timeout)
 	if x.timeout > 0 {
 		deadline = min(deadline, x.timeout)
 	}
@@ -66,7 +66,7 @@ func (d *door) hopeless(x *exchange, p Problem) bool {
 	case rag.RateLimited, rag.Overloaded:
 		return after > obeyed || x.timeout > 0 && late
 	case rag.Unavailable:
-		return after > obeyed || late || d.svc.Model() == (rag.Model{})
+		return after > obeyed || late || x.hopeless
 	case rag.Invalid, rag.Unauthorized, rag.Forbidden, rag.NotFound, rag.Conflict, rag.TooLarge, rag.UnsupportedMedia, rag.Canceled, rag.Internal:
 		return true
 	default:

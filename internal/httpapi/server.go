@@ -72,7 +72,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		// The deadline of an answer is set before it is written, too. This one,
 		// never shorter than the whole of any call, is for what net/http
 		// writes by itself.
-		WriteTimeout:   s.cfg.UploadTimeout + 2*s.cfg.Timeout + s.cfg.WriteTimeout,
+		WriteTimeout:   s.cfg.UploadTimeout + 2*s.cfg.Timeout + s.cfg.AnswerTimeout + s.cfg.WriteTimeout,
 		IdleTimeout:    s.cfg.IdleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog:       slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),

@@ -29,6 +29,7 @@ type Status struct {
 	Bodies   Lane      `json:"body_bytes"` // of memory that JSON bodies and vectors in answers hold
 	Uploads  Lane      `json:"uploads"`    // being received
 	Streams  Lane      `json:"streams"`    // open: events and wait=true
+	Answers  Lane      `json:"answers"`    // being written, of /v1/ask and /v1/chat/completions
 	MCPCalls Lane      `json:"mcp_calls"`  // of POST /mcp, once their body has come
 	Draining bool      `json:"draining"`   // the server is about to stop
 	// Chat is what the chat model is doing, in its own words; nil: there is none.
@@ -78,6 +79,19 @@ const (
 	eventDone     = "done"     // data: the document in its final status; the last event
 	eventError    = "error"    // data: a Problem; the last event
 )
+
+// Event is one event of POST /v1/ask; the last is eventDone, whose data is the
+// Answer, or eventError.
+const (
+	eventPassages = "passages" // data: as the answer of POST /v1/retrieve; the first event
+	eventText     = "text"     // data: textEvent
+)
+
+// textEvent is a piece of an answer.
+type textEvent struct {
+	Text   string `json:"text"`
+	Notice bool   `json:"notice,omitempty"` // Weir's own words, instead of an answer by the model
+}
 
 // heartbeat is how often a stream says that it is alive.
 const heartbeat = 15 * time.Second

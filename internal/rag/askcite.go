@@ -144,11 +144,9 @@ func (c *citer) fenceAt(s string, last bool) (n int, sure bool) {
 // code passes a span in backticks as it is. Backticks that nothing closes in
 // their line are text. A span that is nothing but a citation is one.
 func (c *citer) code(s string, last bool) (text string, n int) {
+	s = s[:min(len(s), codeAhead)]
 	long := len(s) - len(strings.TrimLeft(s, "`"))
-	tick, ahead := s[:long], s[long:min(len(s), codeAhead)]
-	if long >= codeAhead {
-		return tick, long
-	}
+	tick, ahead := s[:long], s[long:]
 	if end := strings.IndexByte(ahead, '\n'); end >= 0 {
 		ahead, last = ahead[:end], true
 	}
