@@ -105,10 +105,10 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 	}
 	x := e.extractor
 	cfg := rag.Config{
-		Timeout: c.Timeout, MaxInFlight: c.MaxInFlight, MaxCallBytes: c.MaxCallMemory, UserShare: c.UserShare, MaxFileBytes: c.MaxFileBytes,
+		Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxInFlight: c.MaxInFlight, MaxCallBytes: c.MaxCallMemory, UserShare: c.UserShare, MaxFileBytes: c.MaxFileBytes,
 		IngestWorkers: c.IngestWorkers, Lease: leaseTime, DocumentTimeout: c.DocumentTimeout,
 		Calibrate:   calibration,
-		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Next: e.next, Log: log,
+		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Next: e.next, Chat: e.chat, Log: log,
 	}
 	if e.metrics != nil {
 		cfg.Observer = e.metrics

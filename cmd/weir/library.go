@@ -17,7 +17,7 @@ import (
 // data folder.
 const holdPatience = 10 * time.Second
 
-// library is what ingest, search and mcp work with: the rooms in this process, or
+// library is what ingest, search, ask and mcp work with: the rooms in this process, or
 // the server that has them.
 type library interface {
 	Upload(ctx context.Context, user rag.User, n rag.NewDocument) (doc rag.Document, created bool, err error)
@@ -26,6 +26,7 @@ type library interface {
 	Documents(ctx context.Context, user rag.User, p rag.Page) (docs []rag.Document, next string, err error)
 	Passages(ctx context.Context, user rag.User, id string, first, limit int) (passages []rag.Passage, next int, err error)
 	Retrieve(ctx context.Context, user rag.User, r rag.Request) (*rag.Response, error)
+	Ask(ctx context.Context, user rag.User, r rag.AskRequest, emit func(rag.AskEvent) error) (*rag.Answer, error)
 }
 
 // opened is a library with what a command must know of it.
@@ -79,6 +80,7 @@ func (a *app) reach(ctx context.Context, flags *pflag.FlagSet, c config, note se
 		to.Timeout = min(to.Timeout, c.Timeout)
 	}
 	to.Timeout += clientGrace
+	to.AnswerTimeout = time.Duration(st.AnswerMS)*time.Millisecond + clientGrace
 	client, err := httpapi.NewClient(to)
 	if err != nil {
 		return nil, err

@@ -144,7 +144,7 @@ deadline, with an answer or a clear error.`,
 	root.SetUsageTemplate(usageTemplate)
 	addSettingFlags(root.PersistentFlags())
 	root.AddCommand(
-		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.drillCommand(), a.loadCommand(),
+		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.askCommand(), a.drillCommand(), a.loadCommand(),
 		a.evalCommand(), a.reembedCommand(), a.mcpCommand(),
 		a.backupCommand(), a.restoreCommand(), a.healthCommand(),
 		a.doctorCommand(), a.configCommand(), a.versionCommand(),

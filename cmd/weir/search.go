@@ -12,6 +12,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 type searchFlags struct {
@@ -39,7 +40,12 @@ file, page and section. If a server runs on the data folder, it is asked.
 		Args: exactly(1, "a question"),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.search(cmd, args[0], f) },
 	}
-	flags := cmd.Flags()
+	f.add(cmd.Flags())
+	return cmd
+}
+
+// add adds the flags of a retrieval.
+func (f *searchFlags) add(flags *pflag.FlagSet) {
 	addUserFlag(flags, &f.user, "user whose documents are searched")
 	flags.IntVar(&f.maxChunks, "max-chunks", rag.DefaultMaxChunks, "most passages")
 	flags.Float64Var(&f.threshold, "threshold", 0, "least similarity, above 0 and at most 1 (default that of the model)")
@@ -52,38 +58,45 @@ file, page and section. If a server runs on the data folder, it is asked.
 	}
 	named(flags, "threshold", number)
 	flags.BoolVar(&f.json, "json", false, "print the answer as JSON")
-	return cmd
 }
 
-func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
+// prepare checks a question and makes the request of it, before anything is
+// opened for it.
+func (a *app) prepare(cmd *cobra.Command, question string, f *searchFlags) (c config, r rag.Request, err error) {
 	if strings.TrimSpace(question) == "" {
-		return usagef("the question is empty")
+		return c, r, usagef("the question is empty")
 	}
 	if cmd.Flags().Changed("threshold") {
 		f.least = &f.threshold
 	}
 	if err := f.check(); err != nil {
-		return err
+		return c, r, err
 	}
-	c, err := a.loadConfig(cmd.Flags())
-	if err != nil {
-		return err
+	if c, err = a.loadConfig(cmd.Flags()); err != nil {
+		return c, r, err
 	}
 	if err := c.checkData(); err != nil {
-		return err
-	}
-	r := rag.Request{
-		Query: question, SimilarityThreshold: f.least, MaxChunks: &f.maxChunks, TokenBudget: &f.budget,
-		Mode: rag.Mode(f.mode), Neighbors: f.neighbors, DocumentIDs: f.documents,
-	}
-	if c.given("WEIR_TIMEOUT") {
-		r.TimeoutMS = int(c.Timeout.Milliseconds())
+		return c, r, err
 	}
 	if _, err := os.Stat(c.Data); c.Store == "sqlite" && errors.Is(err, fs.ErrNotExist) {
 		if err := c.checkVector(f.mode); err != nil {
-			return err
+			return c, r, err
 		}
-		return fmt.Errorf("there is no data folder %s; index something first with \"weir ingest PATH\", or name another folder with --data", c.Data)
+		return c, r, fmt.Errorf("there is no data folder %s; index something first with \"weir ingest PATH\", or name another folder with --data", c.Data)
+	}
+	return c, rag.Request{
+		Query: question, SimilarityThreshold: f.least, MaxChunks: &f.maxChunks, TokenBudget: &f.budget,
+		Mode: rag.Mode(f.mode), Neighbors: f.neighbors, DocumentIDs: f.documents,
+	}, nil
+}
+
+func (a *app) search(cmd *cobra.Command, question string, f searchFlags) error {
+	c, r, err := a.prepare(cmd, question, &f)
+	if err != nil {
+		return err
+	}
+	if c.given("WEIR_TIMEOUT") {
+		r.TimeoutMS = int(c.Timeout.Milliseconds())
 	}
 	lib, err := a.openLibrary(cmd.Context(), cmd.Flags(), c, "search", false)
 	if err != nil {
@@ -112,19 +125,28 @@ func (o *opened) answer(ctx context.Context, c config, r rag.Request, f searchFl
 		}
 	}
 	resp, err := o.Retrieve(ctx, rag.User(f.user), r)
-	if err != nil || resp.EmptyReason == nil || *resp.EmptyReason != rag.NoDocuments {
-		return resp, err
+	if err == nil {
+		err = o.checkNamed(ctx, resp.EmptyReason, f)
+	}
+	return resp, err
+}
+
+// checkNamed looks for the documents that were named, where there was nothing
+// to search.
+func (o *opened) checkNamed(ctx context.Context, empty *rag.EmptyReason, f searchFlags) error {
+	if empty == nil || *empty != rag.NoDocuments {
+		return nil
 	}
 	for _, id := range f.documents {
 		_, err := o.Document(ctx, rag.User(f.user), id)
 		switch {
 		case rag.CodeOf(err) == rag.NotFound:
-			return nil, rag.Errorf(rag.NotFound, "there is no document %q of the user %q", id, f.user)
+			return rag.Errorf(rag.NotFound, "there is no document %q of the user %q", id, f.user)
 		case err != nil:
-			return nil, err
+			return err
 		}
 	}
-	return resp, nil
+	return nil
 }
 
 // flagNamed says a request's field as the flag it came from, and makes a
@@ -155,9 +177,7 @@ const (
 )
 
 func (a *app) printAnswer(resp *rag.Response, f searchFlags) {
-	for _, d := range resp.Degraded {
-		fmt.Fprintln(a.stderr, degradedWords(d, resp.Mode))
-	}
+	a.tellDegraded(resp.Degraded, resp.Mode)
 	if resp.EmptyReason != nil {
 		fmt.Fprintln(a.stdout, emptyWords(*resp.EmptyReason, f))
 		return
@@ -221,9 +241,17 @@ func wrapped(content string, width int) []string {
 	return lines
 }
 
+func (a *app) tellDegraded(all []rag.Degraded, mode rag.Mode) {
+	for _, d := range all {
+		fmt.Fprintln(a.stderr, degradedWords(d, mode))
+	}
+}
+
 func degradedWords(d rag.Degraded, mode rag.Mode) string {
 	what := d.Stage
 	switch d.Stage {
+	case "answer":
+		return fmt.Sprintf("not the whole answer (%s): %s", d.Reason, orText(d.Message, "the chat model failed"))
 	case "embed":
 		what = "the embedder did not do its part (" + d.Reason + ")"
 	case "search":

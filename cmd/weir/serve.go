@@ -129,7 +129,7 @@ func (e *engine) door(c config, log *slog.Logger) (httpapi.Config, error) {
 		return httpapi.Config{}, err
 	}
 	d := httpapi.Config{
-		Version: thisBuild().Version, Timeout: c.Timeout, MaxFileBytes: c.MaxFileBytes, Log: log,
+		Version: thisBuild().Version, Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxFileBytes: c.MaxFileBytes, Log: log,
 		Metrics: e.metrics.Handler(), Observer: e.metrics,
 		MCP: agents.ServeUser,
 	}

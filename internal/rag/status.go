@@ -25,6 +25,8 @@ type Activity struct {
 	StoreError   string  `json:"store_error,omitempty"`
 	DefaultMode  Mode    `json:"default_mode"`
 	TimeoutMS    int64   `json:"timeout_ms"`
+	ChatModel    string  `json:"chat_model"`        // that writes answers; "": there is none
+	AnswerMS     int64   `json:"answer_timeout_ms"` // the longest that Ask takes
 	MaxFileBytes int64   `json:"max_file_bytes"`
 }
 
@@ -44,7 +46,7 @@ func (s *Service) Status(ctx context.Context) Activity {
 	st := Activity{
 		InFlight: s.calls.list(time.Now()), MaxInFlight: l.MaxInFlight, Waiting: l.Waiting, MaxWaiting: l.MaxWaiting,
 		Bytes: l.Bytes, MaxBytes: l.MaxBytes, WaitMS: ms(l.PredictedWait), Refused: l.Refused, Overruns: l.Overruns, DefaultMode: s.defaultMode(),
-		TimeoutMS: s.cfg.Timeout.Milliseconds(), MaxFileBytes: s.cfg.MaxFileBytes,
+		TimeoutMS: s.cfg.Timeout.Milliseconds(), ChatModel: s.ChatModel(), AnswerMS: s.askTimeout().Milliseconds(), MaxFileBytes: s.cfg.MaxFileBytes,
 	}
 	st.Move = s.moves.look()
 	if m := s.embedder().Model(); m != (Model{}) {
