@@ -186,7 +186,7 @@ func brokenOff(err error) error {
 	var was *Error
 	if errors.As(err, &was) {
 		e.Msg += ": " + was.Msg
-		e.Phase, e.RetryAfter = was.Phase, was.RetryAfter
+		e.Phase, e.RetryAfter, e.Err = was.Phase, was.RetryAfter, was.Err
 	}
 	return e
 }
