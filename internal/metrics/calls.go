@@ -26,9 +26,9 @@ func newCallMetrics(r *prometheus.Registry, w vocabulary) callMetrics {
 			"operation", "code", "mode"),
 		errors: counters(r, "weir_call_errors_total", "Calls that ended in an error, by where it happened.", "code", "phase"),
 		took: histograms(r, "weir_call_duration_seconds", "Time from a call's arrival to its end.",
-			callBuckets(), "operation", "result"),
+			append(callBuckets(), 20, 30, 60), "operation", "result"),
 		stages: histograms(r, "weir_stage_duration_seconds", "Time that calls spent in a stage, if they came to it.",
-			callBuckets(), "stage"),
+			append(callBuckets(), 20, 30, 60), "stage"),
 		late: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "weir_call_lateness_seconds", Help: "How long after its deadline a call returned, of those that did.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},

@@ -98,7 +98,7 @@ func histogram(r *prometheus.Registry, name, help string, buckets []float64) pro
 // callBuckets are seconds: from what a cached answer takes to past the default
 // deadline, finer towards it.
 func callBuckets() []float64 {
-	return []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 4, 6, 8, 9, 10, 12, 20, 30, 60}
+	return []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 4, 6, 8, 9, 10, 12}
 }
 
 func seconds(ms float64) float64 { return ms / 1000 }
