@@ -40,7 +40,7 @@ func chatSettings() []setting {
 		},
 		{
 			env: "WEIR_CHAT_TIMEOUT", key: "chat_timeout", flag: "chat-timeout", value: "TIME", def: "60s",
-			help: "longest that writing one answer may take",
+			help: "longest that one answer in words may take, the search included",
 			set:  setTime(func(c *config) *time.Duration { return &c.ChatTimeout }, 10*time.Millisecond, time.Hour),
 		},
 		{
