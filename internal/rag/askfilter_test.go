@@ -54,6 +54,11 @@ func TestTextIsShownWithGoodCitationsAlone(t *testing.T) {
 		{name: "bracket left open", text: "a[1 and more", want: "a[1 and more"},
 		{name: "white space around", text: "\n\n  So [1].\n \n", want: "So [1].", used: []int{1}},
 
+		{name: "thoughts", text: "\n<think>\nIs it [2]? NO-ANSWER-IN-PASSAGES </thin\n</think>\n\nIt is [1].", want: "It is [1].", used: []int{1}},
+		{name: "thoughts, and no answer", text: "<think></think> NO-ANSWER-IN-PASSAGES", declined: true},
+		{name: "thoughts without end", text: "<think>I wonder [1]"},
+		{name: "no thoughts", text: "<th> [1] <think>x</think>", want: "<th> [1] <think>x</think>", used: []int{1}},
+
 		{name: "no answer", text: "NO-ANSWER-IN-PASSAGES", declined: true},
 		{name: "no answer, ornate", text: "\n**No-Answer-in-Passages**\n", declined: true},
 		{name: "no answer, as code", text: "`NO-ANSWER-IN-PASSAGES`", declined: true},
@@ -101,7 +106,7 @@ var anyCitation = regexp.MustCompile(`\[(\d{1,9})\]`)
 func FuzzTextIsTheSameInAnyPieces(f *testing.F) {
 	for _, text := range []string{
 		"So [1, 2] and [9].", "`a[1]` [2]", "```\n[1]\n```\n[3]", "NO-ANSWER-IN-PASSAGES", "a【2†source】b [passages 1 and 7] [", "[[9]1] [1 [9]] [1[9], 2]",
-		"  ```x`[7]", "~~~\n   ~~~~ \n[5]", "é[1]\xc3", "``` [1]`",
+		"  ```x`[7]", "<think>a</think>b [1]", "~~~\n   ~~~~ \n[5]", "é[1]\xc3", "``` [1]`",
 	} {
 		f.Add(text, 3)
 	}
