@@ -16,21 +16,23 @@ import (
 
 // door is the handler of all paths.
 type door struct {
-	cfg         Config
-	svc         *rag.Service
-	mux         *http.ServeMux
-	nowhere     route
-	started     time.Time
-	logKey      [16]byte // of this process alone, so that users in its log cannot be guessed back
-	requests    lane
-	bodies      budget
-	uploads     lane
-	shares      *shares // of the uploads
-	agentShares *shares // of the calls of MCP
-	streams     lane
-	calls       lane          // of MCP, once their body has come
-	draining    chan struct{} // closed when the server is about to stop
-	drain       func()        // closes it, once
+	cfg            Config
+	svc            *rag.Service
+	mux            *http.ServeMux
+	nowhere        route
+	started        time.Time
+	logKey         [16]byte // of this process alone, so that users in its log cannot be guessed back
+	requests       lane
+	bodies         budget
+	uploads        lane
+	shares         *shares // of the uploads
+	agentShares    *shares // of the calls of MCP
+	streams        lane
+	calls          lane   // of MCP, once their body has come
+	description    []byte // what GET /openapi.json answers
+	descriptionTag string
+	draining       chan struct{} // closed when the server is about to stop
+	drain          func()        // closes it, once
 }
 
 // New makes the handler. A negative limit in cfg panics; see Listen for the
@@ -76,6 +78,7 @@ type route struct {
 	stream  bool // the answer goes on for long: there is no HEAD of it
 	public  bool // tells nothing and changes nothing: anybody may ask
 	handle  func(context.Context, *exchange) (reply, error)
+	doc     description // of the document; by default that of descriptions
 }
 
 // laneKind says whether a request takes a place among all requests.
@@ -110,13 +113,17 @@ func (d *door) routes() []route {
 	if d.cfg.Metrics != nil {
 		routes = append(routes, route{method: "GET", path: "/metrics", handle: d.metrics, lane: noPlace, quiet: true, foreign: true})
 	}
-	return routes
+	return append(routes, d.openAPIRoutes()...)
 }
 
 func (d *door) register() {
 	allow := map[string][]string{}
 	shape := map[string]bool{}
-	for _, rt := range d.routes() {
+	routes := d.routes()
+	if err := d.writeDescription(routes); err != nil {
+		panic(err) // the words do not fit the code; a test of any door finds it
+	}
+	for _, rt := range routes {
 		d.mux.Handle(rt.method+" "+rt.path, d.endpoint(rt))
 		allow[rt.path] = append(allow[rt.path], rt.method)
 		shape[rt.path] = rt.openai
