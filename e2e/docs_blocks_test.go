@@ -135,9 +135,9 @@ func pythonRuns(t *testing.T, d *docs, f fence) {
 	}
 	text := f.text
 	if strings.Contains(text, "await ") { // the page has it as a part of a coroutine
-		text = "import asyncio\nuser_id, question = 'ann', 'What is my deductible?'\nasync def main():\n    from weir_rag import RAGTool\n" +
-			regexp.MustCompile(`(?m)^`).ReplaceAllString(text, "    ") + "\n    assert chunks.error is None, chunks.error\nasyncio.run(main())\n"
+		text = "import asyncio\nuser_id, question = 'default', 'What is my deductible?'\nasync def main():\n    from weir_rag import RAGTool\n" +
+			regexp.MustCompile(`(?m)^`).ReplaceAllString(text, "    ") + "\n    assert chunks, chunks.error\nasyncio.run(main())\n"
 	}
 	file := write(t, t.TempDir(), "block.py", strings.ReplaceAll(text, "http://127.0.0.1:8080", d.server.url))
-	d.run(t, "WEIR_URL=http://127.0.0.1:8080 "+python+" "+file)
+	d.run(t, "env WEIR_URL=http://127.0.0.1:8080 "+python+" "+file)
 }

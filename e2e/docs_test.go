@@ -99,7 +99,7 @@ func TestDocs(t *testing.T) {
 				out := d.run(t, f.text)
 				if i+1 < len(all) && d.answers(f, all[i+1]) {
 					d.compare(t, all[i+1].text, out, "")
-				} else if strings.Contains(out, `"type":"about:blank"`) || strings.Contains(out, `{"error":{`) {
+				} else if strings.HasPrefix(out, `{"type":"about:blank"`) || strings.HasPrefix(out, `{"error":{`) {
 					t.Errorf("it is refused: %s", out)
 				}
 			case i > 0 && d.answers(all[i-1], f): // held against it above
