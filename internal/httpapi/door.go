@@ -31,6 +31,7 @@ type door struct {
 	calls          lane   // of MCP, once their body has come
 	description    []byte // what GET /openapi.json answers
 	descriptionTag string
+	descriptionErr error         // the words do not fit the code: never, a test sees to it
 	draining       chan struct{} // closed when the server is about to stop
 	drain          func()        // closes it, once
 }
@@ -120,9 +121,7 @@ func (d *door) register() {
 	allow := map[string][]string{}
 	shape := map[string]bool{}
 	routes := d.routes()
-	if err := d.writeDescription(routes); err != nil {
-		panic(err) // the words do not fit the code; a test of any door finds it
-	}
+	d.writeDescription(routes)
 	for _, rt := range routes {
 		d.mux.Handle(rt.method+" "+rt.path, d.endpoint(rt))
 		allow[rt.path] = append(allow[rt.path], rt.method)

@@ -85,6 +85,9 @@ func whole(t testing.TB, s *shelf) *door {
 // operation its route.
 func TestDescriptionHasEveryRoute(t *testing.T) {
 	d := whole(t, &shelf{})
+	if d.descriptionErr != nil {
+		t.Error(d.descriptionErr)
+	}
 	var want []string
 	for _, rt := range d.routes() {
 		want = append(want, rt.method+" "+pathOf(rt))

@@ -46,7 +46,8 @@ const refPrefix = "#/components/schemas/"
 // Add puts an entry into the book.
 func (b *Book) Add(entries ...Entry) { b.entries = append(b.entries, entries...) }
 
-// Schemas makes the schemas of all entries.
+// Schemas makes the schemas of all entries. With an error there are those that
+// could be made.
 func (b *Book) Schemas() (map[string]*Schema, error) {
 	b.shared = map[reflect.Type]*Schema{
 		reflect.TypeFor[time.Time]():       {Type: "string", Format: "date-time"},
@@ -64,9 +65,10 @@ func (b *Book) Schemas() (map[string]*Schema, error) {
 		s, err := b.schema(e)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", e.Name, err))
-			continue
 		}
-		made[e.Name] = s
+		if s != nil {
+			made[e.Name] = s
+		}
 	}
 	return made, errors.Join(failed...)
 }
@@ -86,9 +88,7 @@ func (b *Book) schema(e Entry) (*Schema, error) {
 		return nil, fmt.Errorf("making the schema: %w", err)
 	}
 	s.Description = e.About
-	if err := describe(s, e.Fields); err != nil {
-		return nil, err
-	}
+	wrong := describe(s, e.Fields)
 	for name, p := range s.Properties {
 		optional := !slices.Contains(s.Required, name)
 		settle(p, optional && e.Taken, optional || isList(p))
@@ -99,7 +99,7 @@ func (b *Book) schema(e Entry) (*Schema, error) {
 	if e.Refine != nil {
 		e.Refine(s)
 	}
-	return s, nil
+	return s, wrong
 }
 
 func describe(s *Schema, fields map[string]string) error {
