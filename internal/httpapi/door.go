@@ -16,24 +16,22 @@ import (
 
 // door is the handler of all paths.
 type door struct {
-	cfg            Config
-	svc            *rag.Service
-	mux            *http.ServeMux
-	nowhere        route
-	started        time.Time
-	logKey         [16]byte // of this process alone, so that users in its log cannot be guessed back
-	requests       lane
-	bodies         budget
-	uploads        lane
-	shares         *shares // of the uploads
-	agentShares    *shares // of the calls of MCP
-	streams        lane
-	calls          lane   // of MCP, once their body has come
-	description    []byte // what GET /openapi.json answers
-	descriptionTag string
-	descriptionErr error         // the words do not fit the code: never, a test sees to it
-	draining       chan struct{} // closed when the server is about to stop
-	drain          func()        // closes it, once
+	cfg         Config
+	svc         *rag.Service
+	mux         *http.ServeMux
+	nowhere     route
+	started     time.Time
+	logKey      [16]byte // of this process alone, so that users in its log cannot be guessed back
+	requests    lane
+	bodies      budget
+	uploads     lane
+	shares      *shares // of the uploads
+	agentShares *shares // of the calls of MCP
+	streams     lane
+	calls       lane             // of MCP, once their body has come
+	described   func() described // what GET /openapi.json answers, made when it is first asked for
+	draining    chan struct{}    // closed when the server is about to stop
+	drain       func()           // closes it, once
 }
 
 // New makes the handler. A negative limit in cfg panics; see Listen for the
@@ -121,7 +119,7 @@ func (d *door) register() {
 	allow := map[string][]string{}
 	shape := map[string]bool{}
 	routes := d.routes()
-	d.writeDescription(routes)
+	d.described = sync.OnceValue(func() described { return d.writeDescription(routes) })
 	for _, rt := range routes {
 		d.mux.Handle(rt.method+" "+rt.path, d.endpoint(rt))
 		allow[rt.path] = append(allow[rt.path], rt.method)

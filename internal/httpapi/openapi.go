@@ -77,26 +77,31 @@ func descriptions() map[string]description {
 
 // openAPI is GET /openapi.json.
 func (d *door) openAPI(_ context.Context, x *exchange) (reply, error) {
-	h := x.w.Header()
-	h.Set("ETag", d.descriptionTag)
+	h, doc := x.w.Header(), d.described()
+	h.Set("ETag", doc.tag)
 	h.Set("Cache-Control", "no-cache") // keep it, and ask whether it still holds
 	for tag := range strings.SplitSeq(x.r.Header.Get("If-None-Match"), ",") {
-		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == d.descriptionTag {
+		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == doc.tag {
 			return reply{status: http.StatusNotModified}, nil
 		}
 	}
-	return reply{status: http.StatusOK, raw: d.description}, nil
+	return reply{status: http.StatusOK, raw: doc.text}, nil
+}
+
+// described is the document, written.
+type described struct {
+	text []byte
+	tag  string
+	err  error // the words do not fit the code: never, a test sees to it
 }
 
 // writeDescription makes the document of the routes there are. What is wrong
 // with it stops the tests, not a server.
-func (d *door) writeDescription(routes []route) {
+func (d *door) writeDescription(routes []route) described {
 	doc, wrong := d.describe(routes)
-	var err error
-	d.description, err = json.Marshal(doc)
-	d.descriptionErr = errors.Join(wrong, err)
-	sum := sha256.Sum256(d.description)
-	d.descriptionTag = `"` + hex.EncodeToString(sum[:12]) + `"`
+	text, err := json.Marshal(doc)
+	sum := sha256.Sum256(text)
+	return described{text, `"` + hex.EncodeToString(sum[:12]) + `"`, errors.Join(wrong, err)}
 }
 
 func (d *door) describe(routes []route) (*openapi.Document, error) {

@@ -21,7 +21,7 @@ func TestDocsNameWhatThereIs(t *testing.T) {
 	}
 	page := string(b)
 	var doc openapi.Document
-	if err := json.Unmarshal(whole(t, &shelf{}).description, &doc); err != nil {
+	if err := json.Unmarshal(whole(t, &shelf{}).described().text, &doc); err != nil {
 		t.Fatal(err)
 	}
 	names := namesIn(&doc)

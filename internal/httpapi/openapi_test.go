@@ -30,7 +30,7 @@ func check(t testing.TB, h http.Handler, r *http.Request, got *response) {
 	var text []byte
 	switch h := h.(type) {
 	case *door:
-		text = h.description
+		text = h.described().text
 	default:
 		return // not a whole server
 	}
@@ -85,8 +85,8 @@ func whole(t testing.TB, s *shelf) *door {
 // operation its route.
 func TestDescriptionHasEveryRoute(t *testing.T) {
 	d := whole(t, &shelf{})
-	if d.descriptionErr != nil {
-		t.Error(d.descriptionErr)
+	if d.described().err != nil {
+		t.Error(d.described().err)
 	}
 	var want []string
 	for _, rt := range d.routes() {
@@ -98,7 +98,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 		}
 	}
 	slices.Sort(want)
-	c := checkerOf(t, d.description)
+	c := checkerOf(t, d.described().text)
 	if got := c.Operations(); !slices.Equal(got, want) {
 		t.Errorf("the document has\n%q\nthe routes are\n%q", got, want)
 	}
@@ -119,7 +119,7 @@ func TestDescriptionHasEveryRoute(t *testing.T) {
 // route, and a value that its schema does not have is refused.
 func TestDescribedParameters(t *testing.T) {
 	d := whole(t, &shelf{})
-	c := checkerOf(t, d.description)
+	c := checkerOf(t, d.described().text)
 	for _, name := range c.Operations() {
 		method, path, _ := strings.Cut(name, " ")
 		for _, p := range c.Operation(name).Parameters {
@@ -151,9 +151,9 @@ func (r *response) problemIf(t testing.TB) Problem {
 // TestDescribedStatuses has every route give every status that the document has
 // for it, and checks each answer.
 func TestDescribedStatuses(t *testing.T) {
-	for _, name := range checkerOf(t, whole(t, &shelf{}).description).Operations() {
+	for _, name := range checkerOf(t, whole(t, &shelf{}).described().text).Operations() {
 		t.Run(strings.ReplaceAll(name, "/", "."), func(t *testing.T) {
-			op := checkerOf(t, whole(t, &shelf{}).description).Operation(name)
+			op := checkerOf(t, whole(t, &shelf{}).described().text).Operation(name)
 			for _, text := range slices.Sorted(maps.Keys(op.Responses)) {
 				status, err := strconv.Atoi(text)
 				if err != nil {
@@ -277,7 +277,7 @@ func provokeHandler(t *testing.T, d *door, s *shelf, name string, status int, re
 	case "GET /healthz 200", "GET /readyz 200", "GET /v1/status 200", "GET /metrics 200", "GET /openapi.json 200", "GET /v1/models 200", "GET /v1/documents 200":
 		return get(strings.TrimPrefix(name, "GET "))
 	case "GET /openapi.json 304":
-		return get("/openapi.json", "If-None-Match", `"x", W/`+d.descriptionTag)
+		return get("/openapi.json", "If-None-Match", `"x", W/`+d.described().tag)
 	case "GET /v1/models/{id} 200":
 		return get("/v1/models/maker%2Fletters-1")
 	case "GET /v1/models/{id} 404":
@@ -395,11 +395,11 @@ func TestDescription(t *testing.T) {
 		t.Errorf("an old document: %d", got.status)
 	}
 	// Two servers of the same settings say the same.
-	if other := whole(t, &shelf{}); other.descriptionTag != d.descriptionTag {
+	if other := whole(t, &shelf{}); other.described().tag != d.described().tag {
 		t.Error("the document is not the same each time")
 	}
 	without := newDoor(Config{}, newService(t, rag.Config{}, &shelf{}))
-	if s := string(without.description); strings.Contains(s, `"/mcp"`) || strings.Contains(s, `"/metrics"`) {
+	if s := string(without.described().text); strings.Contains(s, `"/mcp"`) || strings.Contains(s, `"/metrics"`) {
 		t.Error("what this server has not is in its document")
 	}
 	var doc map[string]any
@@ -412,7 +412,7 @@ func TestDescription(t *testing.T) {
 // it does not take is refused.
 func TestDescribedRequests(t *testing.T) {
 	d := whole(t, &shelf{})
-	c := checkerOf(t, d.description)
+	c := checkerOf(t, d.described().text)
 	long := strings.Repeat("é", rag.MaxQueryBytes)
 	for _, tt := range []struct {
 		path, schema, body string
@@ -491,7 +491,7 @@ func TestDescriptionMustFit(t *testing.T) {
 			}
 		})
 	}
-	if err := checkerOf(t, d.description).Check(openapi.Answer{Method: "GET", Path: "/healthz", Status: 418}); err == nil {
+	if err := checkerOf(t, d.described().text).Check(openapi.Answer{Method: "GET", Path: "/healthz", Status: 418}); err == nil {
 		t.Error("a status that is not described passes")
 	}
 }
