@@ -38,18 +38,6 @@ func words[T ~string](values ...T) []string {
 	return all
 }
 
-// said adds what is the same for all to fields of one type.
-func said(fields map[string]string, of string) map[string]string {
-	for name, about := range map[string]string{
-		"operation_id": "the id of this call; it is also in the server's log",
-	} {
-		if fields[name] == "" && of != "" {
-			fields[name] = about
-		}
-	}
-	return fields
-}
-
 // searchFields are what a question may ask for, in each call that searches.
 func searchFields() map[string]string {
 	return map[string]string{
@@ -113,7 +101,8 @@ func retrievalSchemas() []openapi.Entry {
 				}
 			},
 		},
-		{Name: "RetrieveResponse", Type: reflect.TypeFor[rag.Response](), About: "The passages, best first.", Fields: said(map[string]string{
+		{Name: "RetrieveResponse", Type: reflect.TypeFor[rag.Response](), About: "The passages, best first.", Fields: map[string]string{
+			"operation_id": "the id of this call; it is also in the server's log",
 			"chunks":       "the passages, best first",
 			"mode":         "what was really done",
 			"tokens":       "of all passages together",
@@ -121,7 +110,7 @@ func retrievalSchemas() []openapi.Entry {
 			"degraded":     "the stages that did not do their part; absent when all did",
 			"empty_reason": "why there are no passages; absent when there are",
 			"timings_ms":   "where the time went, in milliseconds",
-		}, "call")},
+		}},
 		{Name: "Passage", Type: reflect.TypeFor[rag.Passage](), About: "A passage of a document.", Fields: map[string]string{
 			"id":            "of the passage",
 			"doc_id":        "of its document",

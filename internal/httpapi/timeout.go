@@ -18,10 +18,10 @@ func timeoutOf(h http.Header) (time.Duration, error) {
 	if len(values) > 1 {
 		return 0, rag.FieldErrorf(timeoutHeader, "is there %d times", len(values))
 	}
-	ms, err := strconv.ParseUint(values[0], 10, 63) // no sign
-	if err != nil || ms < 1 {
+	ms, err := strconv.ParseInt(values[0], 10, 64)
+	if err != nil || ms < 1 || values[0][0] == '+' {
 		return 0, rag.FieldErrorf(timeoutHeader, "must be a whole number of milliseconds from 1, not %s", shorten(values[0]))
 	}
 	const longest = 24 * time.Hour // beyond any server's maximum, below what a Duration holds
-	return time.Duration(min(ms, uint64(longest.Milliseconds()))) * time.Millisecond, nil
+	return time.Duration(min(ms, longest.Milliseconds())) * time.Millisecond, nil
 }

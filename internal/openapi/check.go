@@ -167,7 +167,7 @@ func (c *Checker) answer(op *Operation, a Answer) error {
 	}
 	kind, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
 	if err != nil {
-		return fmt.Errorf("Content-Type: %w", err)
+		return fmt.Errorf("the Content-Type: %w", err)
 	}
 	m := r.Content[kind]
 	switch {
