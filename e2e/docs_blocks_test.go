@@ -58,6 +58,10 @@ func exceptions() []exception {
 		{page: "docs/ARCHITECTURE.md", has: "users in turn; a token fences off", because: pictures},
 		{page: "docs/BEFORE-AFTER.md", has: "before_after.py --write", because: ".ci/python runs it, without writing the page"},
 		{page: "docs/CONFIG.md", has: "max_file_bytes: 200MB", check: configurationIsTaken},
+		{page: "docs/DEPLOY.md", has: "sudo install", because: "needs a machine of its own, and root; cmd/weir holds what it names against what there is"},
+		{page: "docs/DEPLOY.md", has: "/var/backups/weir", check: commandsExist},
+		{page: "docs/DEPLOY.md", has: "pg_", because: "needs a Postgres whose schema may be dropped"},
+		{page: "docs/DEPLOY.md", has: "/tmp/weir-drill", check: backupIsRestored},
 		{page: "docs/MCP.md", has: `"mcpServers"`, because: "TestMCPConfigurationsWork of cmd/weir does what it says"},
 		{page: "docs/MCP.md", has: `"servers"`, because: "TestMCPConfigurationsWork of cmd/weir does what it says"},
 		{
@@ -80,6 +84,8 @@ func exceptions() []exception {
 	}
 }
 
+var command = regexp.MustCompile(`^(?:sudo -u \S+ |[A-Z_]+=\S+ )*weir (\w.*)`)
+
 var flagName = regexp.MustCompile(`(?:^|[ \[])(--[a-z][a-z-]*)`)
 
 // commandsExist holds that each command of a synopsis exists, and has the flags
@@ -88,11 +94,11 @@ func commandsExist(t *testing.T, _ *docs, f fence) {
 	seen, settings := 0, weir(t, "config", "--help")
 	for line := range strings.Lines(f.text) {
 		line, _, _ = strings.Cut(line, "#")
-		_, line, ok := strings.Cut(" "+line, " weir ")
-		words := strings.Fields(line)
-		if !ok || len(words) == 0 {
+		m := command.FindStringSubmatch(line)
+		if m == nil {
 			continue
 		}
+		words := strings.Fields(m[1])
 		seen++
 		help := weir(t, words[0], "--help")
 		help.out += settings.out
@@ -107,6 +113,21 @@ func commandsExist(t *testing.T, _ *docs, f fence) {
 	}
 	if seen == 0 {
 		t.Errorf("no command in\n%s", f.text)
+	}
+}
+
+// backupIsRestored does what an operator is to do now and then.
+func backupIsRestored(t *testing.T, d *docs, f fence) {
+	folder := t.TempDir()
+	d.run(t, "weir backup --data \"$WEIR_DATA\" "+folder)
+	saved, err := filepath.Glob(filepath.Join(folder, "*.backup"))
+	if err != nil || len(saved) != 1 {
+		t.Fatalf("%v, %q", err, saved)
+	}
+	out := d.run(t, strings.NewReplacer("FILE", saved[0], "/tmp/weir-drill", filepath.Join(folder, "drill"), "--user ann", "--user default",
+		"a question whose answer you know", "What is the most I pay for a month of insulin?").Replace(f.text))
+	if !strings.Contains(out, "1. plan-handbook.pdf") {
+		t.Errorf("the restored folder answers %s", out)
 	}
 }
 
