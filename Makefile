@@ -11,12 +11,13 @@ CONCURRENT := ./cmd/... ./internal/builtin/... ./internal/chaos/... ./internal/e
 
 ROUNDS    ?= 5
 FUZZTIME  ?= 30s
+DURATION  ?= 300
 BENCH     ?= .
 BENCHTIME ?= 1s
 BENCHED   ?= ./internal/...
 CPU       ?= 1
 
-.PHONY: help build test race lint e2e fuzz bench
+.PHONY: help build test race lint e2e fuzz bench openapi-fuzz docs
 
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -47,6 +48,12 @@ fuzz: ## fuzz every target for FUZZTIME
 			go test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) $$dir; \
 		done; \
 	done
+
+openapi-fuzz: build ## hold the built program against its OpenAPI document for DURATION seconds (needs Python)
+	.ci/openapi ./weir $(DURATION)
+
+docs: ## run every example of the docs (needs Python)
+	.ci/docs
 
 bench: ## measure, as tables; BENCH, BENCHTIME and CPU are those of go test
 	set -o pipefail; go test -run='^$$' -bench='$(BENCH)' -benchtime=$(BENCHTIME) -cpu=$(CPU) -timeout=60m $(BENCHED) | go run ./tools/benchtable

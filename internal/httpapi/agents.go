@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 
+	"weir/internal/openapi"
 	"weir/internal/rag"
 )
 
@@ -107,4 +108,31 @@ func (k *keptAnswer) Write(p []byte) (int, error) {
 func (k *keptAnswer) isJSON() bool {
 	m, _, err := mime.ParseMediaType(k.header.Get("Content-Type"))
 	return err == nil && m == contentJSON
+}
+
+func agentsDoc() description {
+	message := func() *openapi.Media {
+		return &openapi.Media{Schema: &openapi.Schema{
+			Type: "object", Required: []string{"jsonrpc"}, Description: "A JSON-RPC message.",
+			Properties: map[string]*openapi.Schema{
+				"jsonrpc": {Type: "string", Enum: []any{"2.0"}},
+				"id":      {Types: []string{"string", "integer", "null"}, Description: "Of a request, and of the answer to it."},
+				"method":  {Type: "string"},
+				"params":  {Type: "object", Description: "As the method has it."},
+			},
+			AdditionalProperties: &openapi.Schema{},
+		}}
+	}
+	asked := message()
+	asked.Examples = map[string]*openapi.Example{"example": {Value: map[string]any{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}}}
+	return description{
+		id: "mcp", tag: "agents", summary: "The Model Context Protocol, streamable HTTP without sessions",
+		about: "One JSON-RPC message, and one JSON answer. See https://modelcontextprotocol.io.",
+		takes: map[string]*openapi.Media{contentJSON: asked},
+		gives: map[int]given{
+			http.StatusOK:         {about: "The answer, which may be a JSON-RPC error.", content: map[string]*openapi.Media{contentJSON: message()}},
+			http.StatusAccepted:   {about: "A notification was taken."},
+			http.StatusBadRequest: {about: "No message that is understood: a JSON-RPC error, or a problem.", content: map[string]*openapi.Media{contentJSON: message(), problemType: {Schema: openapi.Ref("Problem")}}},
+		},
+	}
 }

@@ -40,14 +40,14 @@ func TestAgents(t *testing.T) {
 			http.Error(w, "Accept must be more", http.StatusBadRequest)
 		case "code":
 			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = io.WriteString(w, `{"error":1}`)
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"jsonrpc":"2.0","error":1}`)
 		case "panic":
 			panic("at the disco")
 		case "silence":
 		default:
 			w.Header().Set("Content-Type", "application/json; charset=utf-8")
-			_, _ = io.WriteString(w, `{"user":"`+string(user)+`","said":"`+string(body)+`"}`)
+			_, _ = io.WriteString(w, `{"jsonrpc":"2.0","user":"`+string(user)+`","said":"`+string(body)+`"}`)
 		}
 	}}, newService(t, rag.Config{}, &shelf{}))
 	tests := []struct {
@@ -56,11 +56,11 @@ func TestAgents(t *testing.T) {
 		status     int
 		says       string
 	}{
-		{"a call", "hello", nil, 200, `{"user":"default","said":"hello"}`},
+		{"a call", "hello", nil, 200, `"user":"default","said":"hello"}`},
 		{"of a user", "hello", []string{"X-User-ID", "ann"}, 200, `"user":"ann"`},
 		{"a notification", "note", nil, 202, ""},
 		{"refused in plain words", "plain", nil, 400, `"code":"invalid"`},
-		{"refused in JSON", "code", nil, 404, `{"error":1}`},
+		{"refused in JSON", "code", nil, 400, `"error":1}`},
 		{"a panic", "panic", nil, 500, `"code":"internal"`},
 		{"no answer", "silence", nil, 500, `"code":"internal"`},
 	}

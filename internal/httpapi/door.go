@@ -29,10 +29,11 @@ type door struct {
 	agentShares *shares // of the calls of MCP
 	askShares   *shares // of the answers
 	streams     lane
-	answers     lane          // of questions, once their body has come
-	calls       lane          // of MCP, once their body has come
-	draining    chan struct{} // closed when the server is about to stop
-	drain       func()        // closes it, once
+	answers     lane             // of questions, once their body has come
+	calls       lane             // of MCP, once their body has come
+	described   func() described // what GET /openapi.json answers, made when it is first asked for
+	draining    chan struct{}    // closed when the server is about to stop
+	drain       func()           // closes it, once
 }
 
 // New makes the handler. A negative limit in cfg panics; see Listen for the
@@ -80,6 +81,7 @@ type route struct {
 	stream  bool // the answer goes on for long: there is no HEAD of it
 	public  bool // tells nothing and changes nothing: anybody may ask
 	handle  func(context.Context, *exchange) (reply, error)
+	doc     description // of the document; by default that of descriptions
 }
 
 // laneKind says whether a request takes a place among all requests.
@@ -115,13 +117,15 @@ func (d *door) routes() []route {
 	if d.cfg.Metrics != nil {
 		routes = append(routes, route{method: "GET", path: "/metrics", handle: d.metrics, lane: noPlace, quiet: true, foreign: true})
 	}
-	return routes
+	return append(routes, d.openAPIRoutes()...)
 }
 
 func (d *door) register() {
 	allow := map[string][]string{}
 	shape := map[string]bool{}
-	for _, rt := range d.routes() {
+	routes := d.routes()
+	d.described = sync.OnceValue(func() described { return d.writeDescription(routes) })
+	for _, rt := range routes {
 		d.mux.Handle(rt.method+" "+rt.path, d.endpoint(rt))
 		allow[rt.path] = append(allow[rt.path], rt.method)
 		shape[rt.path] = rt.openai

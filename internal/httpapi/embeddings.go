@@ -119,3 +119,26 @@ func (d *door) model(_ context.Context, x *exchange) (reply, error) {
 func (d *door) modelCard(m rag.Model) openai.Model {
 	return openai.Model{ID: m.Name, Object: "model", Created: d.started.Unix(), OwnedBy: "weir", Dimensions: m.Dim}
 }
+
+func embeddingsDoc() description {
+	return description{
+		id: "embeddings", tag: "openai", summary: "Vectors of texts, in OpenAI's shape", headers: []string{"Timeout"}, refuses: []rag.Code{rag.NotFound},
+		about: "Through the same pipeline as all else. Either all texts have their vector, or the call is an error.",
+		takes: jsonOf("EmbeddingsRequest", map[string]any{"input": []string{"The spare key is with the neighbour.", "Where is the key?"}}),
+		gives: map[int]given{http.StatusOK: {about: "A vector for each text.", content: jsonOf("Embeddings", nil)}},
+	}
+}
+
+func modelsDoc() description {
+	return description{
+		id: "list_models", tag: "openai", summary: "The models there are, in OpenAI's shape",
+		gives: map[int]given{http.StatusOK: {about: "The models.", content: jsonOf("ModelList", nil)}},
+	}
+}
+
+func modelDoc() description {
+	return description{
+		id: "get_model", tag: "openai", summary: "One model, in OpenAI's shape", refuses: []rag.Code{rag.NotFound},
+		gives: map[int]given{http.StatusOK: {about: "The model.", content: jsonOf("Model", nil)}},
+	}
+}

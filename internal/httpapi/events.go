@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/openapi"
 	"weir/internal/rag"
 )
 
@@ -113,4 +114,17 @@ func (x *exchange) push(timeout time.Duration, text string) error {
 		return errors.Join(errReaderLeft, err)
 	}
 	return nil
+}
+
+func eventsDoc() description {
+	return description{
+		id: "watch_document", tag: "documents", summary: "The progress of a document, as server-sent events", refuses: []rag.Code{rag.NotFound},
+		about: "The first event comes at once, and a comment line every 15 s. `" + eventProgress + "`: the document changed and is not in a final status. `" +
+			eventDone + "`: it is; the stream ends. `" + eventError + "`: the stream ends before that, with a problem.",
+		gives: map[int]given{http.StatusOK: {about: "The events.", content: map[string]*openapi.Media{"text/event-stream": {
+			Events: map[string]*openapi.Schema{
+				eventProgress: openapi.Ref("Document"), eventDone: openapi.Ref("Document"), eventError: openapi.Ref("Problem"),
+			},
+		}}}},
+	}
 }

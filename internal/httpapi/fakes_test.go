@@ -199,7 +199,7 @@ func (s *shelf) put(user rag.User, filename, content string, st rag.Status) stri
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := fmt.Sprintf("doc-%d", len(s.docs)+1)
-	s.docs = append(s.docs, shelved{user, rag.Document{ID: id, Filename: filename, Status: st, SHA256: id}, content})
+	s.docs = append(s.docs, shelved{user, rag.Document{ID: id, Filename: filename, Status: st, SHA256: fmt.Sprintf("%064x", len(s.docs))}, content})
 	return id
 }
 
@@ -384,8 +384,18 @@ func (l *logLines) wait(t *testing.T, words ...string) string {
 	}
 }
 
-// ask sends one request to h by way of a recorder.
+// ask sends one request to h by way of a recorder, and holds the answer against
+// the document that h gives.
 func ask(t testing.TB, h http.Handler, r *http.Request) *response {
+	t.Helper()
+	got := askUnchecked(t, h, r)
+	check(t, h, r, got)
+	return got
+}
+
+// askUnchecked is ask for errors that no real store or embedder makes on the
+// route.
+func askUnchecked(t testing.TB, h http.Handler, r *http.Request) *response {
 	t.Helper()
 	w := newRecorder()
 	h.ServeHTTP(w, r)

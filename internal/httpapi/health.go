@@ -61,3 +61,26 @@ func (d *door) isDraining() bool {
 		return false
 	}
 }
+
+func healthzDoc() description {
+	return description{
+		id: "healthz", tag: "service", summary: "Does the process live",
+		gives: map[int]given{http.StatusOK: {about: "It does.", content: jsonOf("Health", health{"ok"})}},
+	}
+}
+
+func readyzDoc() description {
+	return description{
+		id: "readyz", tag: "service", summary: "Can retrieval be answered now",
+		about: "Else the answer is 503 with the reason, also while the server is stopping.",
+		gives: map[int]given{http.StatusOK: {about: "It can.", content: jsonOf("Health", health{"ready"})}},
+	}
+}
+
+func statusDoc() description {
+	return description{
+		id: "status", tag: "service", summary: "What goes on",
+		about: "Answers also when the server is full, or its store does not answer.",
+		gives: map[int]given{http.StatusOK: {about: "What goes on.", content: jsonOf("Status", nil)}},
+	}
+}

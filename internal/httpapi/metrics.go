@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"weir/internal/openapi"
 )
 
 // Observer is told of each request that has ended. It never blocks.
@@ -63,4 +65,17 @@ func (d *door) look(ctx context.Context, source func() any) json.RawMessage {
 		return nil
 	}
 	return b
+}
+
+func metricsDoc() description {
+	text := func() *openapi.Media { return &openapi.Media{Schema: &openapi.Schema{Type: "string"}} }
+	return description{
+		id: "metrics", tag: "service", summary: "Metrics for Prometheus",
+		gives: map[int]given{
+			http.StatusOK: {about: "The metrics.", content: map[string]*openapi.Media{"text/plain": text(), "application/openmetrics-text": text()}},
+			http.StatusInternalServerError: {about: "They cannot be gathered.", content: map[string]*openapi.Media{
+				"text/plain": text(), problemType: {Schema: openapi.Ref("Problem")},
+			}},
+		},
+	}
 }

@@ -24,3 +24,11 @@ func (c *Client) StartReembed(ctx context.Context) (rag.Move, error) {
 	_, err := c.call(ctx, outgoing{method: http.MethodPost, path: []string{"reembed"}}, &m)
 	return m, err
 }
+
+func reembedDoc() description {
+	return description{
+		id: "reembed", tag: "service", summary: "Move all documents to the embedding model of the settings",
+		about: "Of all users. While a move is under way it begins no second. How it goes is `move` in `/v1/status`.",
+		gives: map[int]given{http.StatusAccepted: {about: "The move is under way.", content: jsonOf("Move", nil)}},
+	}
+}

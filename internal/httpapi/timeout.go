@@ -19,7 +19,7 @@ func timeoutOf(h http.Header) (time.Duration, error) {
 		return 0, rag.FieldErrorf(timeoutHeader, "is there %d times", len(values))
 	}
 	ms, err := strconv.ParseInt(values[0], 10, 64)
-	if err != nil || ms < 1 {
+	if err != nil || ms < 1 || values[0][0] == '+' {
 		return 0, rag.FieldErrorf(timeoutHeader, "must be a whole number of milliseconds from 1, not %s", shorten(values[0]))
 	}
 	const longest = 24 * time.Hour // beyond any server's maximum, below what a Duration holds

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"weir/internal/openapi"
 	"weir/internal/rag"
 )
 
@@ -217,5 +218,35 @@ func (d *door) awaitDocument(ctx context.Context, x *exchange, doc rag.Document,
 		return reply{status: http.StatusCreated, body: doc, location: locationOf(doc)}, nil
 	default:
 		return reply{status: http.StatusOK, body: doc, location: locationOf(doc)}, nil
+	}
+}
+
+func uploadDoc() description {
+	document := func(about string) given {
+		return given{about: about, headers: []string{"Location"}, content: jsonOf("Document", nil)}
+	}
+	takes := jsonOf("NewDocument", textDocument{Filename: "note.md", Text: "# Keys\n\nThe spare key is with the neighbour on the left."})
+	takes["multipart/form-data"] = &openapi.Media{Schema: &openapi.Schema{
+		Type: "object", Required: []string{"file"}, AdditionalProperties: &openapi.Schema{Not: &openapi.Schema{}},
+		Properties: map[string]*openapi.Schema{"file": {
+			Type: "string", ContentMediaType: "application/octet-stream",
+			Description: "The file, with its name: PDF, DOCX, HTML, Markdown or plain text, which is told by its content.",
+		}},
+	}}
+	return description{
+		id: "add_document", tag: "documents", summary: "Upload a document",
+		about: "A form with one file, or text as JSON. What is accepted is stored durably, and the work on it goes on whatever the caller does. " +
+			"With `wait=true` the errors are also those of the work on the document, which is then in `document`.",
+		query: map[string]*openapi.Schema{
+			"wait":    {Type: "boolean", Description: "Answer when the document is searchable, or at the call's deadline."},
+			"replace": {Type: "boolean", Description: "When this document becomes ready, the user's other documents of the same filename are deleted in the same step."},
+		},
+		takes:   takes,
+		refuses: []rag.Code{rag.NotFound, rag.Conflict},
+		gives: map[int]given{
+			http.StatusOK:       document("The user has a document of this content already; with `wait=true` it is ready."),
+			http.StatusCreated:  document("With `wait=true`: it is ready, and all its passages can be found."),
+			http.StatusAccepted: document("It is stored and queued. Also with `wait=true`, when the deadline came first, the server is stopping, or too many calls wait."),
+		},
 	}
 }

@@ -30,6 +30,7 @@ const (
 	MaxQueryBytes  = 64 << 10
 	MaxQueryTokens = 8191 // the longest input of the OpenAI embedding models
 	MaxDimensions  = 4096
+	MaxTimeoutMS   = math.MaxInt32 // far beyond any server's maximum, and far below what overflows
 )
 
 // Request is one question. Exactly one of Query and Embedding is given; nil
@@ -150,6 +151,8 @@ func (r Request) validate(model Model) (question, error) {
 		return q, FieldErrorf("document_ids", "holds %d ids; the limit is %d", len(q.documents), MaxDocumentIDs)
 	case r.TimeoutMS < 0:
 		return q, FieldErrorf("timeout_ms", "must not be negative; leave it out for the server's default")
+	case r.TimeoutMS > MaxTimeoutMS:
+		return q, FieldErrorf("timeout_ms", "must be at most %d; leave it out for the server's maximum", MaxTimeoutMS)
 	}
 	if err := q.validateMode(model); err != nil {
 		return q, err

@@ -43,6 +43,7 @@ func TestRequestIsValidated(t *testing.T) {
 		{"neighbors", Request{Query: "q", Neighbors: -1}, "neighbors"},
 		{"document ids", Request{Query: "q", DocumentIDs: make([]string, MaxDocumentIDs+1)}, "document_ids"},
 		{"timeout", Request{Query: "q", TimeoutMS: -1}, "timeout_ms"},
+		{"a timeout that would overflow to a short one", Request{Query: "q", TimeoutMS: math.MaxInt64/1_000_000 + 2}, "timeout_ms"},
 		{"mode", Request{Query: "q", Mode: "magic"}, "mode"},
 		{"lexical embedding", Request{Embedding: []float32{1, 0}, Mode: Lexical}, "mode"},
 		{"dimension", Request{Embedding: []float32{1}}, "embedding"},

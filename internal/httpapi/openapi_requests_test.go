@@ -1,0 +1,131 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"weir/internal/openapi"
+	"weir/internal/rag"
+)
+
+// TestDescribedParameters: each query parameter of the document is read by its
+// route, and a value that its schema does not have is refused.
+func TestDescribedParameters(t *testing.T) {
+	d := whole(t, &shelf{})
+	c := checkerOf(t, d.described().text)
+	for _, name := range c.Operations() {
+		method, path, _ := strings.Cut(name, " ")
+		for _, p := range c.Operation(name).Parameters {
+			if p.In != "query" {
+				continue
+			}
+			var headers []string
+			body := ""
+			if method == http.MethodPost {
+				headers, body = []string{"Content-Type", contentJSON}, `{"filename":"a","text":"a"}`
+			}
+			got := ask(t, d, request(t, method, path+"?"+p.Name+"=%00", strings.NewReader(body), headers...))
+			free := p.Schema.Type == "string" && p.Schema.Enum == nil
+			if was := got.problemIf(t); !free && (got.status != http.StatusBadRequest || was.Field != p.Name) {
+				t.Errorf("%s: %s may be anything: %d %s", name, p.Name, got.status, got.body)
+			}
+		}
+	}
+}
+
+func (r *response) problemIf(t testing.TB) Problem {
+	t.Helper()
+	if r.status < 400 {
+		return Problem{}
+	}
+	return r.problem(t)
+}
+
+// TestDescribedRequests: what the schema of a request takes is taken, and what
+// it does not take is refused.
+func TestDescribedRequests(t *testing.T) {
+	d := whole(t, &shelf{})
+	c := checkerOf(t, d.described().text)
+	long := strings.Repeat("é", rag.MaxQueryBytes)
+	for _, tt := range []struct {
+		path, schema, body string
+		want               bool
+	}{
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a"}`, true},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","embedding":null,"mode":null,"max_chunks":null,"neighbors":null,"document_ids":null,"timeout_ms":null,"similarity_threshold":null,"token_budget":null}`, true},
+		{"/v1/retrieve", "RetrieveRequest", `{"embedding":[1,0,0,0,0]}`, true},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":null,"embedding":[1,0,0,0,0]}`, true},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","max_chunks":1000,"token_budget":1000000,"neighbors":20,"similarity_threshold":1,"timeout_ms":2147483647,"document_ids":[]}`, true},
+		{"/v1/retrieve", "RetrieveRequest", `{}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","embedding":[1,0,0,0,0]}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":""}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":" \n"}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"` + long + `a"}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","other":1}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","mode":"other"}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","mode":""}`, true},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","max_chunks":0}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","max_chunks":1001}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","token_budget":1000001}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","neighbors":21}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","neighbors":-1}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","similarity_threshold":0}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","similarity_threshold":1.1}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","timeout_ms":-1}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","timeout_ms":2147483648}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","document_ids":[1]}`, false},
+		{"/v1/retrieve", "RetrieveRequest", `{"query":"a","document_ids":[null]}`, false},
+		{"/v1/documents", "NewDocument", `{"filename":"a","text":"a"}`, true},
+		{"/v1/documents", "NewDocument", `{"filename":"","text":"a"}`, false},
+		{"/v1/documents", "NewDocument", `{"filename":"a","text":""}`, false},
+		{"/v1/documents", "NewDocument", `{"filename":"a"}`, false},
+		{"/v1/documents", "NewDocument", `{"filename":"a","text":null}`, false},
+		{"/v1/documents", "NewDocument", `{"filename":"` + strings.Repeat("a", rag.MaxFilenameBytes+1) + `","text":"a"}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":"a"}`, true},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":["a","b"],"model":null,"encoding_format":null,"dimensions":null,"user":null,"other":{}}`, true},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":["a"],"encoding_format":"base64","dimensions":2,"user":"x"}`, true},
+		{"/v1/embeddings", "EmbeddingsRequest", `{}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":""}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":[]}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":["a",1]}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":{}}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":"a","encoding_format":"hex"}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":"a","dimensions":0}`, false},
+		{"/v1/embeddings", "EmbeddingsRequest", `{"input":"a","model":1}`, false},
+	} {
+		t.Run(tt.schema+" "+tt.body[:min(len(tt.body), 60)], func(t *testing.T) {
+			err := c.Named(tt.schema, []byte(tt.body))
+			if (err == nil) != tt.want {
+				t.Errorf("the schema says: %v", err)
+			}
+			got := ask(t, d, request(t, http.MethodPost, tt.path, strings.NewReader(tt.body), "Content-Type", contentJSON))
+			if taken := got.status < 300; taken != tt.want || !taken && got.status != http.StatusBadRequest {
+				t.Errorf("the server says: %d %s", got.status, got.body)
+			}
+		})
+	}
+}
+
+// A wrong word about the code is an error, not a wrong document.
+func TestDescriptionMustFit(t *testing.T) {
+	d := whole(t, &shelf{})
+	for _, tt := range []struct {
+		name string
+		rt   route
+		want string
+	}{
+		{"a parameter of which nothing is said", route{path: "/x", query: []string{"a"}, doc: description{id: "x"}}, "nothing is said of the query parameter a"},
+		{"a parameter too much", route{path: "/x", doc: description{id: "x", query: map[string]*openapi.Schema{"a": {}}}}, "that it does not read"},
+		{"a body of which nothing is said", route{path: "/x", body: jsonBody, doc: description{id: "x"}}, "its body"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := d.describe([]route{tt.rt}); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+	if err := checkerOf(t, d.described().text).Check(openapi.Answer{Method: "GET", Path: "/healthz", Status: 418}); err == nil {
+		t.Error("a status that is not described passes")
+	}
+}
