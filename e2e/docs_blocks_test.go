@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -39,6 +42,7 @@ func exceptions() []exception {
 			page: "docs/API.md", has: `"title": "Alder Valley`, // the second example stands between
 			from: `curl -s -F file=@examples/plan-handbook.pdf 'http://127.0.0.1:8080/v1/documents?wait=true'`,
 		},
+		{page: "docs/API.md", has: `"dropped_citations": 0`, check: answeredByAModel},
 		{page: "docs/API.md", has: "from openai import OpenAI", check: pythonRuns},
 		{
 			page: "docs/API.md", has: `"object": "embedding", "index": 1`, // the same in Python stands between
@@ -55,6 +59,7 @@ func exceptions() []exception {
 		},
 		{page: "docs/ARCHITECTURE.md", has: "cmd/weir                 the knot", because: "TestRoomsImportOnlyWhatTheFloorPlanAllows holds it"},
 		{page: "docs/ARCHITECTURE.md", has: "reads the body whole", because: pictures},
+		{page: "docs/ARCHITECTURE.md", has: "Service.Ask: validates", because: pictures},
 		{page: "docs/ARCHITECTURE.md", has: "users in turn; a token fences off", because: pictures},
 		{page: "docs/BEFORE-AFTER.md", has: "before_after.py --write", because: ".ci/python runs it, without writing the page"},
 		{page: "docs/CONFIG.md", has: "max_file_bytes: 200MB", check: configurationIsTaken},
@@ -138,6 +143,28 @@ func configurationIsTaken(t *testing.T, _ *docs, f fence) {
 	if r.code != 0 || !strings.Contains(r.out, "/var/lib/weir") {
 		t.Errorf("%+v", r)
 	}
+}
+
+// answeredByAModel holds an answer against that of a server with a chat model,
+// which says what the page shows.
+func answeredByAModel(t *testing.T, d *docs, f fence) {
+	const words = "You must use it for at least 4 hours a night [1]. Until then the plan rents it [1][2]."
+	model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, event := range []string{
+			`{"choices":[{"index":0,"delta":{"role":"assistant","content":"` + words + `"},"finish_reason":null}]}`,
+			`{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`,
+			`{"choices":[],"usage":{"prompt_tokens":900,"completion_tokens":30,"total_tokens":930}}`,
+			"[DONE]",
+		} {
+			_, _ = io.WriteString(w, "data: "+event+"\n\n")
+		}
+	}))
+	defer model.Close()
+	other := *d
+	other.server = serve(t, filepath.Join(t.TempDir(), "data"), "--docs", examples, "--chat-model", "gpt-4.1-mini", "--chat-base-url", model.URL+"/v1")
+	defer other.server.kill()
+	other.compare(t, f.text, other.run(t, `curl -s http://127.0.0.1:8080/v1/ask -H 'Content-Type: application/json' -d '{"query":"How many hours must I use my CPAP machine before the plan buys it?","stream":false}'`), "")
 }
 
 // withoutEmbedder holds an answer against that of a server that has none.

@@ -61,6 +61,8 @@ func descriptions() map[string]description {
 		"GET /metrics":                    metricsDoc(),
 		"POST /mcp":                       agentsDoc(),
 		"POST /v1/retrieve":               retrieveDoc(),
+		"POST /v1/ask":                    askDoc(),
+		"POST /v1/chat/completions":       completionsDoc(),
 		"POST /v1/embeddings":             embeddingsDoc(),
 		"GET /v1/models":                  modelsDoc(),
 		"GET /v1/models/{id...}":          modelDoc(),

@@ -12,7 +12,7 @@ import (
 
 // schemas are all types on the wire.
 func (d *door) schemas() []openapi.Entry {
-	return slices.Concat(enumSchemas(), retrievalSchemas(), d.documentSchemas(), statusSchemas(), openAISchemas())
+	return slices.Concat(enumSchemas(), retrievalSchemas(), d.documentSchemas(), statusSchemas(), openAISchemas(), answerSchemas())
 }
 
 func enumSchemas() []openapi.Entry {
@@ -60,7 +60,9 @@ func boundSearch(s *openapi.Schema) {
 	openapi.Between(p["token_budget"], 1, rag.MaxTokenBudget)
 	openapi.Between(p["neighbors"], 0, rag.MaxNeighbors)
 	openapi.Items(p["document_ids"], 0, rag.MaxDocumentIDs)
-	openapi.Between(p["timeout_ms"], 0, rag.MaxTimeoutMS)
+	if p["timeout_ms"] != nil {
+		openapi.Between(p["timeout_ms"], 0, rag.MaxTimeoutMS)
+	}
 	for name, def := range map[string]string{"max_chunks": strconv.Itoa(rag.DefaultMaxChunks), "token_budget": strconv.Itoa(rag.DefaultTokenBudget), "neighbors": "0"} {
 		p[name].Default = json.RawMessage(def)
 	}
@@ -133,7 +135,8 @@ func retrievalSchemas() []openapi.Entry {
 			"retry_after_ms": "when it may work again",
 		}},
 		{Name: "Timings", Type: reflect.TypeFor[rag.Timings](), About: "Milliseconds.", Fields: map[string]string{
-			"queue": "waiting for a place", "embed": "for the question's vector", "search": "in the store", "total": "all together",
+			"queue": "waiting for a place", "embed": "for the question's vector", "search": "in the store",
+			"first_token": "from when the chat model was asked until its first words; of answers alone", "answer": "from the same until it was done", "total": "all together",
 		}},
 	}
 }

@@ -18,27 +18,28 @@ import (
 // TestDescribedStatuses has every route give every status that the document has
 // for it, and checks each answer.
 func TestDescribedStatuses(t *testing.T) {
-	for _, name := range checkerOf(t, whole(t, &shelf{}).described().text).Operations() {
-		t.Run(strings.ReplaceAll(name, "/", "."), func(t *testing.T) {
-			op := checkerOf(t, whole(t, &shelf{}).described().text).Operation(name)
-			for _, text := range slices.Sorted(maps.Keys(op.Responses)) {
-				status, err := strconv.Atoi(text)
-				if err != nil {
-					t.Fatal(err)
+	for kind, build := range map[string]func(testing.TB, *shelf) *door{"": whole} {
+		c := checkerOf(t, build(t, &shelf{}).described().text)
+		for _, name := range c.Operations() {
+			t.Run(kind+" "+strings.ReplaceAll(name, "/", "."), func(t *testing.T) {
+				for _, text := range slices.Sorted(maps.Keys(c.Operation(name).Responses)) {
+					status, err := strconv.Atoi(text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					s := &shelf{}
+					if got := provoke(t, build(t, s), s, name, status); got.status != status {
+						t.Errorf("%s is in the document and was not to be had: %d %s", text, got.status, got.body)
+					}
 				}
-				if got := provoke(t, name, status); got.status != status {
-					t.Errorf("%s is in the document and was not to be had: %d %s", text, got.status, got.body)
-				}
-			}
-		})
+			})
+		}
 	}
 }
 
 // provoke asks so that the answer should be of the status.
-func provoke(t *testing.T, name string, status int) *response {
+func provoke(t *testing.T, d *door, s *shelf, name string, status int) *response {
 	t.Helper()
-	s := &shelf{}
-	d := whole(t, s)
 	method, path, _ := strings.Cut(name, " ")
 	ready := s.put(defaultUser, "a.txt", "a", rag.Ready)
 	queued := s.put(defaultUser, "b.txt", "b", rag.Queued)
@@ -54,6 +55,9 @@ func provoke(t *testing.T, name string, status int) *response {
 	switch status {
 	case http.StatusBadRequest:
 		r.Header.Set(userHeader, "")
+		r.URL.RawQuery = "unheard-of=1"
+	case http.StatusUnauthorized:
+		r.Header.Set("Authorization", "Bearer wrong")
 	case http.StatusForbidden:
 		r.Host = "evil.example"
 	case http.StatusRequestEntityTooLarge:
@@ -151,6 +155,14 @@ func provokeHandler(t *testing.T, d *door, s *shelf, name string, status int, re
 		return get("/v1/models/other")
 	case "POST /v1/retrieve 200":
 		return post("/v1/retrieve", `{"query":"a"}`)
+	case "POST /v1/ask 200":
+		post("/v1/ask", `{"query":"a"}`)
+		return post("/v1/ask", `{"query":"a","stream":false}`)
+	case "POST /v1/chat/completions 200":
+		post("/v1/chat/completions", `{"stream":true,"messages":[{"role":"user","content":"a"}]}`)
+		return post("/v1/chat/completions", `{"messages":[{"role":"user","content":"a"}]}`)
+	case "POST /v1/chat/completions 404":
+		return post("/v1/chat/completions", `{"model":"other","messages":[{"role":"user","content":"a"}]}`)
 	case "POST /v1/embeddings 200":
 		return post("/v1/embeddings", `{"input":"a"}`)
 	case "POST /v1/embeddings 404":
