@@ -36,6 +36,8 @@ var rooms = map[string][]string{
 	"internal/chaos":           {"internal/openai"},
 	"internal/builtin":         {"internal/rag"},
 	"internal/metrics":         {"internal/rag", "internal/embed"},
+	"internal/certs":           {},
+	"internal/traces":          {"internal/rag"},
 	"internal/drill":           {"internal/chaos"},
 	"internal/load":            {},
 	"internal/load/chart":      {"internal/load"},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type ClientConfig struct {
 	BaseURL       string        // such as http://127.0.0.1:8080; required
 	Timeout       time.Duration // the longest one call may take, uploads and streams apart. Defaults to 1 min
 	UploadTimeout time.Duration // the longest one upload may take. Defaults to 5 min
+	Connect       string        // host:port to connect to, whatever BaseURL says. Defaults to BaseURL's
+	TLS           *tls.Config   // Defaults to the system's authorities
 	Silence       time.Duration // the longest a stream may bring nothing, not even a heartbeat. Defaults to 45 s
 }
 
@@ -56,7 +59,10 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg: cfg, base: base,
 		http: &http.Client{
 			Transport: &http.Transport{
-				DialContext:         dialer.DialContext,
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					return dialer.DialContext(ctx, network, orDefault(cfg.Connect, address))
+				},
+				TLSClientConfig:     cfg.TLS,
 				TLSHandshakeTimeout: 2 * time.Second,
 				// A connection is used once: a POST on one that the server has
 				// just closed fails, and whether it was done is then unknown.

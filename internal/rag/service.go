@@ -34,6 +34,7 @@ type Config struct {
 	// in use, which gives vectors to the documents that have none.
 	Next     Embedder
 	Observer Observer     // Defaults to none
+	Tracer   Tracer       // Defaults to none
 	Log      *slog.Logger // Defaults to none
 }
 
