@@ -54,6 +54,11 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	defer d.letGo(x) // when the answer is written: a slow reader has it in memory
 	setHeaders(w.Header(), r.TLS != nil)
 	d.crossOrigin(w.Header(), r)
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// It may have had a Content-Length too, which net/http takes away unseen;
+		// what follows on the connection might be meant as its body (RFC 9112, 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	if rt.openai {
 		w.Header().Set("X-Request-Id", operation) // the header that OpenAI's clients show
 	}
