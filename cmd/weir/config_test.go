@@ -110,6 +110,7 @@ func TestConfigValues(t *testing.T) {
 		OpenAIBaseURL: "http://h/v1", OpenAIAPIKey: "k", EmbeddingModel: "m", Dimensions: 12,
 		Timeout: 1500 * time.Millisecond, MaxFileBytes: 500_000_000, IngestWorkers: 7, MaxInFlight: 8, MaxCallMemory: 64 << 20, UserShare: 0.25, MaxConcurrent: 3, MaxBatch: 5,
 		IndexMemory: 64 << 20, DocumentTimeout: time.Minute, ChunkTokens: 300, ChunkOverlap: 30, LogFormat: "text",
+		exposureConfig: exposureConfig{MaxStreams: 256, DrainTimeout: 15 * time.Second},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)

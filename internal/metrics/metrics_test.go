@@ -32,6 +32,7 @@ var (
 func fresh() *Metrics {
 	m := New("v1.2.3")
 	m.Watch(func() rag.Load { return rag.Load{} }, func() embed.Stats { return embed.Stats{} })
+	m.WatchTraces(func() TraceStats { return TraceStats{Sent: 3, Dropped: 1} })
 	return m
 }
 
