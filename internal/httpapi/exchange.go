@@ -31,6 +31,7 @@ type exchange struct {
 	query     url.Values
 	body      *watchedBody
 	holds     int64 // bytes of the door's budget
+	always    bool  // it is answered also when there is no room for answers
 	status    int   // of the answer; 0: not begun
 	told      bool  // an error after that was told in the answer, which is whole
 }
@@ -49,7 +50,7 @@ type reply struct {
 func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	ctx, operation := rag.WithOperation(r.Context())
 	ctx, trace, traced := d.trace(ctx, r, rt, operation)
-	x := &exchange{w: w, r: r, control: http.NewResponseController(w), operation: operation, began: time.Now()}
+	x := &exchange{w: w, r: r, control: http.NewResponseController(w), operation: operation, began: time.Now(), always: rt.lane == noPlace}
 	x.body = &watchedBody{ReadCloser: r.Body}
 	defer d.letGo(x) // when the answer is written: a slow reader has it in memory
 	setHeaders(w.Header(), r.TLS != nil)
@@ -172,6 +173,9 @@ func (d *door) write(x *exchange, re reply) error {
 	}
 	switch {
 	case re.raw != nil:
+		if err := d.holdAnswer(x, len(re.raw)); err != nil {
+			return err
+		}
 		x.send(d.cfg.WriteTimeout, re.status, contentJSON, re.raw)
 		return nil
 	case re.body == nil:
@@ -183,6 +187,9 @@ func (d *door) write(x *exchange, re reply) error {
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(re.body); err != nil {
 		return fmt.Errorf("writing the answer as JSON: %w", err)
+	}
+	if err := d.holdAnswer(x, b.Len()); err != nil {
+		return err
 	}
 	x.send(d.cfg.WriteTimeout, re.status, contentJSON, b.Bytes())
 	return nil
