@@ -91,7 +91,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return err
 	}
 	m := metrics.New(thisBuild().Version)
-	if c.to, err = a.openTraces(c, m, log); err != nil {
+	if c.to, err = a.openTraces(c, m, log); err != nil { //nolint:contextcheck // traces outlive this ctx, until closeTraces
 		return err
 	}
 	defer closeTraces(ctx, c.to, log)

@@ -60,11 +60,9 @@ func (a *app) otel(name string) string {
 
 func (a *app) tracesConfig(c config) (t traces.Config, on bool, err error) {
 	all, own := a.variable("OTEL_EXPORTER_OTLP_ENDPOINT"), a.variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-	switch on = c.Traces == "otlp"; {
-	case c.Traces == "":
-		on = (all != "" || own != "") && a.variable("OTEL_TRACES_EXPORTER") != "none"
-		on = on && !strings.EqualFold(a.variable("OTEL_SDK_DISABLED"), "true")
-	case !on:
+	on = c.Traces == "otlp"
+	if c.Traces == "" {
+		on = (all != "" || own != "") && a.variable("OTEL_TRACES_EXPORTER") != "none" && !strings.EqualFold(a.variable("OTEL_SDK_DISABLED"), "true")
 	}
 	if !on {
 		return traces.Config{}, false, nil

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/pprof" //nolint:gosec // it registers itself where nothing is served from; see Listen
+	"net/http/pprof" // which registers itself too, where nothing is served from
 	"time"
 )
 

@@ -136,12 +136,11 @@ func (t *Traces) AttemptBegan(ctx context.Context, parents []string, purpose rag
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("weir.purpose", purposeName(purpose)), attribute.Int("weir.texts", texts), attribute.Int("weir.attempt", try),
 	)}
-	for i, p := range parents {
-		if i == 0 {
-			ctx = remote(ctx, []string{p})
-			continue
+	if len(parents) > 0 {
+		for _, p := range parents[1:] {
+			options = append(options, trace.WithLinks(trace.LinkFromContext(remote(ctx, []string{p}))))
 		}
-		options = append(options, trace.WithLinks(trace.LinkFromContext(remote(ctx, []string{p}))))
+		ctx = remote(ctx, parents[:1])
 	}
 	ctx, span := t.tracer.Start(ctx, "provider", options...)
 	return traceparent(ctx), func(code rag.Code, phase string) {
