@@ -105,18 +105,18 @@ func TestNothingLeaks(t *testing.T) {
 		}
 		return w.FormDataContentType(), b.String()
 	}
-	all := func() {
+	all := func(round string) { // of which each asks what is in no cache
 		for _, f := range [][2]string{{filename + ".md", "# Title\n\nThe " + text + " is here.\n"}, {filename + ".pdf", "%PDF-1.7\n" + text}, {filename + ".docx", "PK\x03\x04" + text}} {
 			kind, body := form(f[0], f[1])
 			ask("POST", "/v1/documents?wait=true&replace=true", kind, body)
 		}
 		for _, q := range []string{
-			`{"query":"` + question + ` ` + text + `"}`, `{"query":"` + question + `","mode":"vector"}`, `{"query":"` + question,
+			`{"query":"` + question + ` ` + text + `"}`, `{"query":"` + question + round + `","mode":"vector"}`, `{"query":"` + question,
 			`{"` + question + `":1}`, `{"query":"` + question + `","timeout_ms":1}`, `{"query":"` + question + `","document_ids":["` + path + `"]}`,
 		} {
 			ask("POST", "/v1/retrieve", js, q)
 		}
-		ask("POST", "/v1/embeddings", js, `{"model":"m","input":["`+question+`"]}`)
+		ask("POST", "/v1/embeddings", js, `{"model":"m","input":["`+question+round+round+`"]}`)
 		ask("POST", "/v1/embeddings", js, `{"model":"`+question+`","input":["`+question+`"]}`)
 		ask("POST", "/mcp", js, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"retrieve","arguments":{"query":"`+question+`"}}}`, "Accept", "application/json, text/event-stream")
 		ask("POST", "/mcp", js, `{"jsonrpc":"2.0","id":1,"method":"`+question+`"}`, "Accept", "application/json, text/event-stream")
@@ -127,11 +127,11 @@ func TestNothingLeaks(t *testing.T) {
 		ask(strings.ToUpper(path), "/v1/documents", "", "")
 		ask("GET", "/v1/documents", "", "", "X-Forwarded-For", path, "Authorization", "Bearer "+path)
 	}
-	all()
+	all("one")
 	mu.Lock()
 	broken = true
 	mu.Unlock()
-	all()
+	all("two")
 	seen := map[string]string{
 		"/metrics":   ask("GET", "/metrics", "", ""),
 		"/v1/status": ask("GET", "/v1/status", "", ""),

@@ -39,7 +39,7 @@ type vocabulary struct {
 
 func newVocabulary() vocabulary {
 	v := vocabulary{
-		operations: words{"retrieve", "embed", "ask", "upload", "documents", "document", "delete", "cancel"},
+		operations: words{"retrieve", "embed", "ask", "upload", "documents", "document", "passages", "delete", "cancel"},
 		modes:      words{string(rag.Hybrid), string(rag.Vector), string(rag.Lexical)},
 		stages:     words{"queue", "embed", "search"},
 		empties: words{
