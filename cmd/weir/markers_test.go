@@ -106,7 +106,7 @@ func TestNothingLeaks(t *testing.T) {
 		return w.FormDataContentType(), b.String()
 	}
 	all := func(round string) { // of which each asks what is in no cache
-		for _, f := range [][2]string{{filename + ".md", "# Title\n\nThe " + text + " is here.\n"}, {filename + ".pdf", "%PDF-1.7\n" + text}, {filename + ".docx", "PK\x03\x04" + text}} {
+		for _, f := range [][2]string{{filename + ".md", "# Title\n\nThe " + text + " is here, " + round + ".\n"}, {filename + ".pdf", "%PDF-1.7\n" + text}, {filename + ".docx", "PK\x03\x04" + text}} {
 			kind, body := form(f[0], f[1])
 			ask("POST", "/v1/documents?wait=true&replace=true", kind, body)
 		}
