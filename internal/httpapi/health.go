@@ -55,7 +55,7 @@ func (d *door) status(ctx context.Context, _ *exchange) (reply, error) {
 
 func (d *door) isDraining() bool {
 	select {
-	case <-d.draining:
+	case <-d.leaving:
 		return true
 	default:
 		return false

@@ -121,6 +121,7 @@ func statusSchemas() []openapi.Entry {
 			"mcp_calls":         "calls of `/mcp` under way",
 			"draining":          "the server is about to stop",
 			"pipeline":          "what goes on towards the embedding provider, in its own words; absent without one",
+			"chat":              "what goes on towards the chat model, in its own words; absent without one",
 		}},
 	}
 }
