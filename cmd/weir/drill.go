@@ -34,18 +34,23 @@ const (
 	throughMCP        = "mcp"
 	throughCLI        = "cli"
 	throughEmbeddings = "embeddings"
+	throughAsk        = "ask"
+	throughChat       = "chat"
 )
 
 func drillDoors() []string {
-	return []string{throughRetrieve, throughVector, throughMCP, throughCLI, throughEmbeddings}
+	return []string{throughRetrieve, throughVector, throughMCP, throughCLI, throughEmbeddings, throughAsk, throughChat}
 }
+
+// chat reports whether it is the chat model that misbehaves.
+func (f drillFlags) chat() bool { return f.through == throughAsk || f.through == throughChat }
 
 func (a *app) drillCommand() *cobra.Command {
 	var f drillFlags
 	cmd := &cobra.Command{
 		Use:   "drill",
-		Short: "Show what callers see when the embedding provider misbehaves",
-		Long: `Starts Weir and an embedding provider that misbehaves, in this process and on this
+		Short: "Show what callers see when a provider misbehaves",
+		Long: `Starts Weir and a provider of vectors, or of answers, that misbehaves, in this process and on this
 machine's loopback alone, and drives one through all that the other can do wrong. For
 each fault Weir begins anew: callers of several users ask, the provider begins to
 misbehave while they do, and is healed. The table says what callers saw, and how long
@@ -66,7 +71,7 @@ removes. Settings have no effect on it.`,
 	flags.StringSliceVar(&f.faults, "fault", nil, "only these faults, separated by commas; may be given again (default all)")
 	named(flags, "fault", nameValue)
 	flags.BoolVar(&f.list, "list", false, "list the faults, and do nothing")
-	flags.StringVar(&f.through, "through", throughRetrieve, "retrieve (hybrid: words stand in for vectors), vector (nothing stands in), mcp (the tool retrieve), cli (weir search) or embeddings (/v1/embeddings)")
+	flags.StringVar(&f.through, "through", throughRetrieve, "retrieve (hybrid: words stand in for vectors), vector (nothing stands in), mcp (the tool retrieve), cli (weir search) or embeddings (/v1/embeddings), which ask the provider for vectors; ask (/v1/ask) or chat (/v1/chat/completions), which have it write answers")
 	named(flags, "through", nameValue)
 	flags.IntVar(&f.callers, "callers", defaults.Callers, "who ask at the same time")
 	named(flags, "callers", wholeNumber)
@@ -94,7 +99,7 @@ func (f drillFlags) check() ([]chaos.Fault, error) {
 		return nil, usagef("give --json or --markdown, not both")
 	}
 	var known []string
-	for _, e := range chaos.Faults() {
+	for _, e := range drill.Table(f.chat()) {
 		known = append(known, string(e.Fault))
 	}
 	var out []chaos.Fault
@@ -116,7 +121,7 @@ func (a *app) drill(cmd *cobra.Command, f drillFlags) (err error) {
 		return err
 	}
 	if f.list {
-		return a.listFaults(faults, f.json)
+		return a.listFaults(f, faults)
 	}
 	c, err := a.loadConfig(cmd.Flags())
 	if err != nil {
@@ -131,7 +136,7 @@ func (a *app) drill(cmd *cobra.Command, f drillFlags) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cfg := drill.Config{
-		Faults: faults, Callers: f.callers, Deadline: f.deadline, SideBySide: f.side,
+		Chat: f.chat(), Faults: faults, Callers: f.callers, Deadline: f.deadline, SideBySide: f.side,
 		Unbounded: true, // the deadline is told to Weir, and Weir is to keep it
 	}.WithDefaults()
 	began := time.Now()
@@ -266,19 +271,19 @@ func (v verdict) setting() string {
 		v.Through, v.Callers, time.Duration(v.DeadlineMS)*time.Millisecond, v.Build.Platform, v.Cores, v.Build.Go)
 }
 
-func (a *app) listFaults(only []chaos.Fault, asJSON bool) error {
+func (a *app) listFaults(f drillFlags, only []chaos.Fault) error {
 	type listed struct {
 		Fault  chaos.Fault `json:"fault"`
 		Does   string      `json:"does"`
 		Expect string      `json:"expect"`
 	}
 	all := []listed{}
-	for _, e := range chaos.Faults() {
+	for _, e := range drill.Table(f.chat()) {
 		if only == nil || slices.Contains(only, e.Fault) {
 			all = append(all, listed{e.Fault, e.Does, e.Expect.String()})
 		}
 	}
-	if asJSON {
+	if f.json {
 		return printJSON(a.stdout, all)
 	}
 	var b strings.Builder

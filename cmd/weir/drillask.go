@@ -60,10 +60,15 @@ func drillDocuments() []drillDocument {
 func (w *drilled) Ask(ctx context.Context, q drill.Question) drill.Outcome {
 	users, topics := drillUsers(), drillTopics()
 	u := users[q.Caller%len(users)]
-	if w.flags.through == throughEmbeddings {
-		return w.embeddings(ctx, u, q)
-	}
 	t := topics[q.Caller/len(users)%len(topics)]
+	switch w.flags.through {
+	case throughEmbeddings:
+		return w.embeddings(ctx, u, q)
+	case throughAsk:
+		return w.answer(ctx, u, q, t.question+", "+q.Text, drillFile(u, t.name))
+	case throughChat:
+		return w.complete(ctx, u, q, t.question+", "+q.Text, drillFile(u, t.name))
+	}
 	r := rag.Request{
 		Query:     t.question + ", " + q.Text,
 		TimeoutMS: left(q),

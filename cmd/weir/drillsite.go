@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/builtin"
 	"weir/internal/chaos"
+	"weir/internal/chat"
 	"weir/internal/drill"
 	"weir/internal/embed"
 	"weir/internal/extract"
@@ -64,7 +66,8 @@ func (s *site) original() string { return filepath.Join(s.dir, "original") }
 // setting leads to the provider of a drill.
 type rooms struct {
 	*rag.Service
-	pipeline  *embed.Pipeline
+	pipeline  *embed.Pipeline // nil: the model inside the program
+	chat      *chat.Pipeline  // nil: none
 	extractor *extract.Extractor
 	store     *sqlite.Store
 
@@ -81,9 +84,9 @@ func (s *site) engine(ctx context.Context, dir string, at drill.Place) (_ *rooms
 			err = errors.Join(err, r.close(ctx))
 		}
 	}()
-	if r.pipeline, err = embed.New(embed.Config{ //nolint:contextcheck // it lives until its Close, not as long as this ctx
-		BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, RootCAs: at.Roots, Resolver: at.Resolver,
-	}); err != nil {
+	cfg := rag.Config{Timeout: s.timeout()}
+	embedder, err := r.providers(s.flags.chat(), at, &cfg) //nolint:contextcheck // they live until their Close, not as long as this ctx
+	if err != nil {
 		return nil, err
 	}
 	if r.extractor, err = extract.New(extract.Config{CacheDir: s.cache}); err != nil {
@@ -92,7 +95,8 @@ func (s *site) engine(ctx context.Context, dir string, at drill.Place) (_ *rooms
 	if r.store, err = sqlite.Open(ctx, sqlite.Config{Dir: dir}); err != nil {
 		return nil, err
 	}
-	if r.Service, err = rag.New(rag.Config{CountTokens: r.extractor.CountTokens, Timeout: s.timeout()}, r.store, r.pipeline, r.extractor); err != nil {
+	cfg.CountTokens = r.extractor.CountTokens
+	if r.Service, err = rag.New(cfg, r.store, embedder, r.extractor); err != nil {
 		return nil, err
 	}
 	var working context.Context
@@ -102,6 +106,20 @@ func (s *site) engine(ctx context.Context, dir string, at drill.Place) (_ *rooms
 		r.Run(working)
 	}()
 	return r, nil
+}
+
+// providers opens what asks the provider of at, for answers or for vectors.
+func (r *rooms) providers(answers bool, at drill.Place, cfg *rag.Config) (rag.Embedder, error) {
+	var err error
+	if !answers {
+		r.pipeline, err = embed.New(embed.Config{BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, RootCAs: at.Roots, Resolver: at.Resolver})
+		return r.pipeline, err
+	}
+	if r.chat, err = chat.New(chat.Config{BaseURL: at.URL, Model: at.Model, RootCAs: at.Roots, Resolver: at.Resolver}); err != nil {
+		return nil, err
+	}
+	cfg.Chat = r.chat
+	return builtin.New()
 }
 
 // close puts down what is open, whether ctx has ended or not.
@@ -117,10 +135,13 @@ func (r *rooms) close(ctx context.Context) error {
 	if r.extractor != nil {
 		errs = append(errs, r.extractor.Close())
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+	defer cancel()
 	if r.pipeline != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
-		defer cancel()
 		errs = append(errs, r.pipeline.Close(ctx))
+	}
+	if r.chat != nil {
+		errs = append(errs, r.chat.Close(ctx))
 	}
 	return errors.Join(errs...)
 }
@@ -199,6 +220,9 @@ var (
 
 // Requests counts the attempts that the pipeline made.
 func (w *drilled) Requests() int64 {
+	if w.chat != nil {
+		return w.chat.Stats().Attempts
+	}
 	return w.pipeline.Stats().Attempts
 }
 

@@ -130,10 +130,14 @@ func ChatFaults() []Entry {
 }
 
 // ForChat is the row as it is for calls of the chat model that ask for a stream:
-// an answer that has said [DONE] is whole, however its message ends.
+// an answer that has said [DONE] is whole, however its message ends, and none is
+// asked for a second time while the first try may still answer.
 func (e Entry) ForChat() Entry {
 	if e.Fault == ChunksUnended || e.Fault == LengthTooLong {
 		e.Expect, e.Codes = Answer, nil
+	}
+	if e.Fault == HTTP2Dark { // it takes two seconds to be noticed, and a call in words is not made twice beside itself
+		e.Expect, e.Codes = Mixed, []Code{Timeout, Unavailable}
 	}
 	return e
 }

@@ -18,6 +18,7 @@ const (
 
 // Config says what is driven and how. A zero means the default.
 type Config struct {
+	Chat       bool          // the target asks the provider for answers in words, not for vectors: its faults are those that such calls meet
 	Faults     []chaos.Fault // in the order in which they are driven. Defaults to all
 	Callers    int           // who ask at the same time. Defaults to 50
 	Deadline   time.Duration // of each call. Defaults to 2 s
@@ -44,7 +45,7 @@ type Event struct {
 // WithDefaults returns c with its zeros filled.
 func (c Config) WithDefaults() Config {
 	if c.Faults == nil {
-		for _, e := range chaos.Faults() {
+		for _, e := range c.table() {
 			c.Faults = append(c.Faults, e.Fault)
 		}
 	}
@@ -66,7 +67,7 @@ func (c Config) WithDefaults() Config {
 
 func (c Config) validate() error {
 	for i, f := range c.Faults {
-		if _, known := chaos.Lookup(f); !known {
+		if _, known := c.lookup(f); !known {
 			return fmt.Errorf("there is no fault %q", f)
 		}
 		if slices.Contains(c.Faults[:i], f) {
@@ -83,6 +84,33 @@ func (c Config) validate() error {
 		return errors.New("a time and a number must be more than zero")
 	}
 	return nil
+}
+
+// table is what there is to drive.
+func (c Config) table() []chaos.Entry { return Table(c.Chat) }
+
+// Table returns the faults that calls for vectors meet, or those that calls of
+// the chat model meet, as they are for these.
+func Table(chat bool) []chaos.Entry {
+	if !chat {
+		return chaos.Faults()
+	}
+	var out []chaos.Entry
+	for _, e := range slices.Concat(chaos.Faults(), chaos.ChatFaults()) {
+		if e.Met != chaos.ByEmbeddings {
+			out = append(out, e.ForChat())
+		}
+	}
+	return out
+}
+
+func (c Config) lookup(f chaos.Fault) (chaos.Entry, bool) {
+	for _, e := range c.table() {
+		if e.Fault == f {
+			return e, true
+		}
+	}
+	return chaos.Entry{}, false
 }
 
 const (

@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-
-	"weir/internal/chaos"
 )
 
 // Run drives all faults of cfg and returns their rows in the order of cfg. It
@@ -51,7 +49,7 @@ func (d *drillRun) drive(ctx context.Context, indexes []int, side int) {
 	for range min(side, len(indexes)) {
 		all.Go(func() {
 			for i := range next {
-				e, _ := chaos.Lookup(d.cfg.Faults[i])
+				e, _ := d.cfg.lookup(d.cfg.Faults[i])
 				d.tell(Event{Fault: e.Fault})
 				row := drive(ctx, d.cfg, e, d.open)
 				if ctx.Err() != nil {
