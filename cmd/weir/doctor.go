@@ -97,7 +97,7 @@ func (a *app) examine(cmd *cobra.Command) []finding {
 }
 
 func checkSettings(c *config) finding {
-	if err := c.checkLoopback(); err != nil {
+	if err := c.checkExposure(); err != nil {
 		return bad("settings", "%s", err)
 	}
 	var given []string
