@@ -120,7 +120,8 @@ func (a *Audit) State() AuditState {
 type auditWriter struct {
 	a      *Audit
 	to     io.WriteCloser // nil: not open
-	failed time.Time      // when it could not be opened
+	failed time.Time      // when it could not be opened or written
+	cause  error          // why
 }
 
 // reopenAfter is how long after a failure the file is tried again.
@@ -183,11 +184,11 @@ func (w *auditWriter) write(ctx context.Context, d rag.Deed) {
 func (w *auditWriter) append(l auditLine) error {
 	if w.to == nil {
 		if !w.failed.IsZero() && time.Since(w.failed) < reopenAfter {
-			return errors.New("the audit log could not be opened or written a moment ago")
+			return w.cause
 		}
 		f, err := openAudit(w.a.path)
 		if err != nil {
-			w.failed = time.Now()
+			w.failed, w.cause = time.Now(), err
 			return err
 		}
 		w.to, w.failed = f, time.Time{}
@@ -197,9 +198,8 @@ func (w *auditWriter) append(l auditLine) error {
 		return fmt.Errorf("a line of the audit log cannot be made: %w", err)
 	}
 	if _, err := w.to.Write(append(b, '\n')); err != nil { // in one piece, so that several servers may share a file
-		w.failed = time.Now()
 		err = errors.Join(fmt.Errorf("the audit log cannot be written: %w", err), w.to.Close())
-		w.to = nil
+		w.to, w.failed, w.cause = nil, time.Now(), err
 		return err
 	}
 	return nil

@@ -32,6 +32,7 @@ func (m *meter[K]) set(perMinute, burst int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.every, m.burst = time.Minute/time.Duration(perMinute), burst
+	clear(m.due) // what was due by other bounds says nothing by these
 }
 
 // take counts one call. left is how many may follow at once, full when there
