@@ -89,6 +89,7 @@ func (a *app) examine(cmd *cobra.Command) []finding {
 		findings = append(findings, f(ctx)...)
 	}
 	check(func(ctx context.Context) []finding { return a.checkData(ctx, c) })
+	check(func(context.Context) []finding { return checkKeys(c) })
 	check(func(context.Context) []finding { return []finding{checkDisk(c)} })
 	check(func(ctx context.Context) []finding { return []finding{a.checkPDF(ctx, c)} })
 	check(func(ctx context.Context) []finding { return []finding{checkEmbedder(ctx, c)} })
@@ -154,7 +155,7 @@ func (a *app) checkHolder(ctx context.Context, c config, held *heldError) []find
 		return []finding{bad("data", "%v, and it is no server", held), checkAddress(ctx, c)}
 	}
 	findings := []finding{good("data", "%v", held)}
-	client, err := httpapi.NewClient(httpapi.ClientConfig{BaseURL: "http://" + note.Address, Timeout: patience / 2})
+	client, err := httpapi.NewClient(httpapi.ClientConfig{BaseURL: "http://" + note.Address, Key: a.keyFor(note), Timeout: patience / 2})
 	if err != nil {
 		return append(findings, bad("server", "%v", err))
 	}

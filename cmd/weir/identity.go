@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -149,4 +151,29 @@ func (p *porter) close() {
 	for _, stop := range p.stops {
 		stop()
 	}
+}
+
+// checkKeys says for weir doctor who would be let in by a key. It says nothing
+// where none are taken.
+func checkKeys(c config) []finding {
+	if !c.takes(authKeys) {
+		return nil
+	}
+	keys, err := identity.ReadKeys(c.keysPath())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return []finding{bad("keys", "there is no file of keys %s yet; make a key with weir key create --user NAME", c.keysPath())}
+	case err != nil:
+		return []finding{bad("keys", "%v", err)}
+	}
+	active, now := 0, time.Now()
+	for _, k := range keys {
+		if k.State(now) == "active" {
+			active++
+		}
+	}
+	if active == 0 {
+		return []finding{bad("keys", "none of the %d keys in %s is active", len(keys), c.keysPath())}
+	}
+	return []finding{good("keys", "%d of %d keys in %s are active", active, len(keys), c.keysPath())}
 }
