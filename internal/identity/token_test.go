@@ -126,6 +126,7 @@ func TestTokens(t *testing.T) {
 		{"four parts", good + ".x", false},
 		{"two parts", head + "." + body, false},
 		{"padded", head + "." + body + "." + mac + "=", false},
+		{"the signature in other letters for the same bytes", head + "." + body + "." + respelt(mac), false},
 		{"claims are a list", sign(t, hs, secret, nil, goodClaims())[:len(head)] + "." + b64([]byte("[]")) + "." + mac, false},
 	}
 	for _, tt := range tests {
@@ -141,6 +142,13 @@ func TestTokens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// respelt changes those bits of the last letter that no byte comes of.
+func respelt(s string) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	last := strings.IndexByte(letters, s[len(s)-1])
+	return s[:len(s)-1] + string(letters[last^1])
 }
 
 func parts(token string) (head, body, signature string) {
