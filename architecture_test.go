@@ -40,6 +40,8 @@ var rooms = map[string][]string{
 	"internal/chaos":           {"internal/openai"},
 	"internal/builtin":         {"internal/rag"},
 	"internal/metrics":         {"internal/rag", "internal/embed", "internal/provider", "internal/chat"},
+	"internal/certs":           {},
+	"internal/traces":          {"internal/rag"},
 	"internal/drill":           {"internal/chaos"},
 	"internal/load":            {},
 	"internal/load/chart":      {"internal/load"},

@@ -116,6 +116,7 @@ func TestConfigValues(t *testing.T) {
 			ChatTokenGap: 5 * time.Second, ChatConcurrency: 2,
 		},
 		identityConfig: identityConfig{Auth: "off"},
+		exposureConfig: exposureConfig{MaxStreams: 256, DrainTimeout: 15 * time.Second},
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v\nwant %+v", c, want)

@@ -98,7 +98,7 @@ func (a *app) examine(cmd *cobra.Command) []finding {
 }
 
 func checkSettings(c *config) finding {
-	if err := c.checkExposure(); err != nil {
+	if err := errors.Join(c.checkPublic(), c.checkExposure()); err != nil {
 		return bad("settings", "%s", err)
 	}
 	var given []string
@@ -155,18 +155,23 @@ func (a *app) checkHolder(ctx context.Context, c config, held *heldError) []find
 		return []finding{bad("data", "%v, and it is no server", held), checkAddress(ctx, c)}
 	}
 	findings := []finding{good("data", "%v", held)}
-	client, err := httpapi.NewClient(httpapi.ClientConfig{BaseURL: "http://" + note.Address, Key: a.keyFor(note), Timeout: patience / 2})
+	to, err := note.client(patience / 2)
+	if err != nil {
+		return append(findings, bad("server", "%s", err))
+	}
+	to.Key = a.keyFor(note)
+	client, err := httpapi.NewClient(to)
 	if err != nil {
 		return append(findings, bad("server", "%v", err))
 	}
 	st, err := client.Status(ctx)
 	switch {
 	case err != nil:
-		return append(findings, bad("server", "process %d does not answer at http://%s: %s", note.PID, note.Address, explain(err)))
+		return append(findings, bad("server", "process %d does not answer at %s: %s", note.PID, note.url(), explain(err)))
 	case st.StoreError != "":
-		return append(findings, bad("server", "answers at http://%s, but its store does not: %s", note.Address, st.StoreError))
+		return append(findings, bad("server", "answers at %s, but its store does not: %s", note.url(), st.StoreError))
 	}
-	return append(findings, good("server", "version %s answers at http://%s; %d documents queued, %d in work", st.Version, note.Address, st.Queued, st.Working))
+	return append(findings, good("server", "version %s answers at %s; %d documents queued, %d in work", st.Version, note.url(), st.Queued, st.Working))
 }
 
 func (a *app) checkStore(ctx context.Context, c config) finding {

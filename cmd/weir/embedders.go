@@ -26,6 +26,9 @@ func newEmbedder(c config, m *metrics.Metrics) (rag.Embedder, error) {
 	if m != nil {
 		cfg.Observer = m
 	}
+	if c.to != nil {
+		cfg.Tracer = c.to
+	}
 	return embed.New(cfg)
 }
 

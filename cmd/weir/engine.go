@@ -113,6 +113,9 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 	if e.metrics != nil {
 		cfg.Observer = e.metrics
 	}
+	if c.to != nil {
+		cfg.Tracer = c.to
+	}
 	if e.Service, err = rag.New(cfg, e.store, inUse, x); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ const holdPoll = 50 * time.Millisecond
 type hold struct {
 	dir  string
 	lock *flock.Flock // nil: nothing had to be held
+	tls  *tlsNote     // of the server that is announced; nil: plain HTTP
 }
 
 // heldError says that another process holds the folder.
@@ -139,7 +140,8 @@ func (h *hold) release() error {
 // serverNote is server.json, which the server leaves for the other commands.
 type serverNote struct {
 	PID     int       `json:"pid"`
-	Address string    `json:"address"` // such as 127.0.0.1:8080
+	Address string    `json:"address"`       // such as 127.0.0.1:8080
+	TLS     *tlsNote  `json:"tls,omitempty"` // absent: it speaks plain HTTP
 	Version string    `json:"version"`
 	Started time.Time `json:"started"`
 	Secret  string    `json:"secret,omitempty"` // of this process, for programs that may read this folder; absent: the server asks for none
@@ -151,7 +153,7 @@ func (h *hold) announce(address, secret string) error {
 		return nil
 	}
 	return h.write(serverFile, serverNote{
-		PID: os.Getpid(), Address: local(address), Version: thisBuild().Version, Started: time.Now().UTC().Truncate(time.Second), Secret: secret,
+		PID: os.Getpid(), Address: reachable(address), TLS: h.tls, Version: thisBuild().Version, Started: time.Now().UTC().Truncate(time.Second), Secret: secret,
 	})
 }
 

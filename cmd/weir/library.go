@@ -61,7 +61,11 @@ func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, c
 
 // reach goes through a server, whose own settings are in force.
 func (a *app) reach(ctx context.Context, flags *pflag.FlagSet, c config, note serverNote) (*opened, error) {
-	to := httpapi.ClientConfig{BaseURL: "http://" + note.Address, Key: a.keyFor(note), Timeout: clientGrace}
+	to, err := note.client(clientGrace)
+	if err != nil {
+		return nil, err
+	}
+	to.Key = a.keyFor(note)
 	first, err := httpapi.NewClient(to)
 	if err != nil {
 		return nil, err

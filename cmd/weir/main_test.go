@@ -67,6 +67,12 @@ type server struct {
 // serve starts the server on a free port and waits until it is ready.
 func serve(t *testing.T, data string, args ...string) *server {
 	t.Helper()
+	return serveIn(t, nil, data, args...)
+}
+
+// serveIn is the same with more variables.
+func serveIn(t *testing.T, env []string, data string, args ...string) *server {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, w := io.Pipe()
 	var stderr bytes.Buffer
@@ -77,7 +83,7 @@ func serve(t *testing.T, data string, args ...string) *server {
 	}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)
 	go func() {
-		code := run(ctx, args, environment(), strings.NewReader(""), w, &stderr)
+		code := run(ctx, args, environment(env...), strings.NewReader(""), w, &stderr)
 		w.Close()
 		ended <- code
 	}()

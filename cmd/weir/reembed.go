@@ -86,7 +86,12 @@ func (a *app) tellMove(ctx context.Context, from, to rag.Model, move func(report
 // reembedThrough has the server that holds the data folder do it.
 func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote) error {
 	ctx := cmd.Context()
-	client, err := httpapi.NewClient(httpapi.ClientConfig{BaseURL: "http://" + note.Address, Key: a.keyFor(note), Timeout: clientGrace})
+	to, err := note.client(clientGrace)
+	if err != nil {
+		return err
+	}
+	to.Key = a.keyFor(note)
+	client, err := httpapi.NewClient(to)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.checkExposure(), c.checkData()); err != nil {
+	if err := errors.Join(c.checkPublic(), c.checkExposure(), c.checkData()); err != nil {
 		return err
 	}
 	docs, left, err := collect(ctx, paths, "", c.Data)
@@ -95,7 +95,16 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	if err != nil {
 		return err
 	}
+	a.tellOpen(c)
+	cert, err := openCertificate(c, log)
+	if err != nil {
+		return err
+	}
 	m := metrics.New(thisBuild().Version)
+	if c.to, err = a.openTraces(c, m, log); err != nil { //nolint:contextcheck // traces outlive this ctx, until closeTraces
+		return err
+	}
+	defer closeTraces(ctx, c.to, log)
 	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), m, log)
 	if err != nil {
 		return err
@@ -106,6 +115,8 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return err
 	}
 	keeper.atDoor(&door, m)
+	c.expose(&door, cert)
+	h.tls = cert.note(c)
 	server, err := httpapi.Listen(ctx, c.Listen, door, e.Service)
 	if err != nil {
 		return portTaken(err, c.Listen)
@@ -118,6 +129,12 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	reloads := &reloader{app: a, flags: cmd.Flags(), now: c, porter: keeper, level: level, log: log}
 	keeper.run(ctx, 0, reloads.follow)
 	a.tellMoved(e)
+	stopProfiles, err := a.profile(ctx, c, log)
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	defer stopProfiles()
+	defer cert.begin(context.WithoutCancel(ctx))()
 	e.begin(ctx)
 	indexCtx, stopIndexing := context.WithCancel(ctx)
 	defer stopIndexing()
@@ -186,7 +203,7 @@ func secondServer(err error) error {
 		return err
 	}
 	if note, ok := readServer(held.dir, held.pid); ok {
-		return fmt.Errorf("%w (its address is http://%s); stop it first, or use another folder (--data)", held, note.Address)
+		return fmt.Errorf("%w (its address is %s); stop it first, or use another folder (--data)", held, note.url())
 	}
 	return fmt.Errorf("%w; stop it first, or use another folder (--data)", held)
 }

@@ -180,9 +180,9 @@ func (c *config) userBurst() int {
 	return max(1, c.userRate()/6)
 }
 
-// checkExposure refuses an address that others can reach where whoever reaches
+// checkPublic refuses an address that others can reach where whoever reaches
 // the server is any user they say they are.
-func (c *config) checkExposure() error {
+func (c *config) checkPublic() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return usagef("%s: %v", c.as("WEIR_LISTEN"), err)
@@ -195,17 +195,4 @@ func (c *config) checkExposure() error {
 	}
 	return usagef("%s %s can be reached by others, and nobody is asked who they are (WEIR_AUTH is off); make a key (weir key create --user NAME), set WEIR_JWT_SECRET or WEIR_JWKS_URL, or listen on 127.0.0.1",
 		c.as("WEIR_LISTEN"), c.Listen)
-}
-
-// local is an address of a server as a program of the same machine can call it.
-func local(address string) string {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil || !at.Addr().IsUnspecified() {
-		return address
-	}
-	here := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if at.Addr().Is6() {
-		here = netip.IPv6Loopback()
-	}
-	return netip.AddrPortFrom(here, at.Port()).String()
 }

@@ -43,13 +43,14 @@ func (p *Pipeline) begin(ctx context.Context, b *batch, now time.Time) {
 	if p.leads(b, now) {
 		may.limit = max(p.cfg.ColdTimeout, may.limit)
 	}
-	go p.fly(ctx, b, texts, may, attemptEnd(b, now))
+	go p.fly(ctx, b, texts, may, attemptEnd(b, now), p.parents(b))
 }
 
 // fly makes the attempt and takes in how it ended.
-func (p *Pipeline) fly(ctx context.Context, b *batch, texts []string, may terms, end AttemptEnd) {
+func (p *Pipeline) fly(ctx context.Context, b *batch, texts []string, may terms, end AttemptEnd, parents []string) {
 	defer p.leave()
 	defer b.cancel(nil)
+	ctx, traced := p.trace(ctx, parents, end)
 	got, fault := p.guarded(ctx, texts, b.where, may)
 	p.mu.Lock()
 	now := time.Now()
@@ -57,6 +58,7 @@ func (p *Pipeline) fly(ctx context.Context, b *batch, texts []string, may terms,
 	p.land(b, got, fault, now)
 	p.mu.Unlock()
 	p.rouse()
+	traced(end.Code, end.Phase)
 	if p.cfg.Observer != nil {
 		p.cfg.Observer.AttemptEnded(end)
 	}

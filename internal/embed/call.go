@@ -13,6 +13,7 @@ type call struct {
 	user     rag.User
 	purpose  rag.Purpose
 	deadline time.Time // zero: none
+	trace    string    // what the call is a part of; "": nothing
 	texts    []string
 	hits     int // texts that the cache has
 	keys     []digest

@@ -202,6 +202,9 @@ func (c *Client) request(ctx context.Context, texts []string, o options) (*http.
 	if c.cfg.APIKey != "" {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.APIKey)
 	}
+	if parent := traceparent(ctx); parent != "" {
+		req.Header.Set("Traceparent", parent)
+	}
 	// Sent nowhere, it tells the transport that this POST may be made again
 	// when a kept connection turns out to be closed. Asking twice for a vector
 	// does no harm.

@@ -148,6 +148,9 @@ func (p *Pipeline) leave() {
 func (p *Pipeline) Embed(ctx context.Context, user rag.User, purpose rag.Purpose, texts []string) ([][]float32, error) {
 	began := time.Now()
 	c := newCall(ctx, user, purpose, texts)
+	if p.cfg.Tracer != nil {
+		c.trace = p.cfg.Tracer.Parent(ctx)
+	}
 	err := p.embed(ctx, c)
 	p.embedEnd(c, began, err)
 	if err != nil {

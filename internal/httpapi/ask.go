@@ -16,12 +16,12 @@ func (d *door) askRoutes() []route {
 
 // retrievalFields are what can be said of a retrieval besides the question.
 type retrievalFields struct {
-	SimilarityThreshold *float64 `json:"similarity_threshold"`
-	MaxChunks           *int     `json:"max_chunks"`
-	TokenBudget         *int     `json:"token_budget"`
-	Mode                rag.Mode `json:"mode"`
-	Neighbors           int      `json:"neighbors"`
-	DocumentIDs         []string `json:"document_ids"`
+	SimilarityThreshold *float64 `json:"similarity_threshold,omitempty"`
+	MaxChunks           *int     `json:"max_chunks,omitempty"`
+	TokenBudget         *int     `json:"token_budget,omitempty"`
+	Mode                rag.Mode `json:"mode,omitempty"`
+	Neighbors           int      `json:"neighbors,omitempty"`
+	DocumentIDs         []string `json:"document_ids,omitempty"`
 }
 
 func (f retrievalFields) request(query string, timeoutMS int) rag.Request {
@@ -34,14 +34,14 @@ func (f retrievalFields) request(query string, timeoutMS int) rag.Request {
 // askBody is the body of POST /v1/ask.
 type askBody struct {
 	Query               string   `json:"query"`
-	SimilarityThreshold *float64 `json:"similarity_threshold"`
-	MaxChunks           *int     `json:"max_chunks"`
-	TokenBudget         *int     `json:"token_budget"`
-	Mode                rag.Mode `json:"mode"`
-	Neighbors           int      `json:"neighbors"`
-	DocumentIDs         []string `json:"document_ids"`
-	TimeoutMS           int      `json:"timeout_ms"`
-	Stream              *bool    `json:"stream"` // nil: true
+	SimilarityThreshold *float64 `json:"similarity_threshold,omitempty"`
+	MaxChunks           *int     `json:"max_chunks,omitempty"`
+	TokenBudget         *int     `json:"token_budget,omitempty"`
+	Mode                rag.Mode `json:"mode,omitempty"`
+	Neighbors           int      `json:"neighbors,omitempty"`
+	DocumentIDs         []string `json:"document_ids,omitempty"`
+	TimeoutMS           int      `json:"timeout_ms,omitempty"`
+	Stream              *bool    `json:"stream,omitempty"` // nil: true
 }
 
 func (b askBody) retrieval() retrievalFields {

@@ -154,7 +154,7 @@ const lingering = 5 * time.Second
 func (x *exchange) linger() {
 	var over *http.MaxBytesError
 	broken := x.body.err != nil && !errors.As(x.body.err, &over)
-	if x.body.ended || broken || x.r.Header.Get("Expect") != "" { // who expects to be told, was
+	if x.body.ended || broken || x.r.ProtoMajor > 1 || x.r.Header.Get("Expect") != "" { // who expects to be told, was; and so is a stream of HTTP/2
 		return
 	}
 	if x.control.Flush() != nil || x.control.SetReadDeadline(time.Now().Add(lingering)) != nil {

@@ -73,6 +73,16 @@ func (d *door) hold(x *exchange, n int64) error {
 	return nil
 }
 
+// holdAnswer has x hold what its answer needs beyond what it holds: one who reads
+// slowly, or not at all, has it in memory until WriteTimeout. Of short ones there
+// are no more than requests.
+func (d *door) holdAnswer(x *exchange, n int) error {
+	if more := int64(n) - x.holds; more > 0 && n > firstHold && !x.always {
+		return d.hold(x, more)
+	}
+	return nil
+}
+
 // firstHold is what is held for a body before any of it has come. The rest is
 // taken as it comes, twice as much each time: a length that is only declared
 // keeps nobody out.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type ClientConfig struct {
 	Timeout       time.Duration // the longest one call may take, uploads, answers and streams apart. Defaults to 1 min
 	AnswerTimeout time.Duration // the longest that Ask may take when it does not stream. Defaults to 90 s
 	UploadTimeout time.Duration // the longest one upload may take. Defaults to 5 min
+	Connect       string        // host:port to connect to, whatever BaseURL says. Defaults to BaseURL's
+	TLS           *tls.Config   // Defaults to the system's authorities
 	Silence       time.Duration // the longest a stream may bring nothing, not even a heartbeat. Defaults to 45 s
 }
 
@@ -59,7 +62,10 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 		cfg: cfg, base: base,
 		http: &http.Client{
 			Transport: &http.Transport{
-				DialContext:         dialer.DialContext,
+				DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+					return dialer.DialContext(ctx, network, orDefault(cfg.Connect, address))
+				},
+				TLSClientConfig:     cfg.TLS,
 				TLSHandshakeTimeout: 2 * time.Second,
 				// A connection is used once: a POST on one that the server has
 				// just closed fails, and whether it was done is then unknown.

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"weir/internal/rag"
@@ -25,6 +27,7 @@ type Config struct {
 	WriteTimeout  time.Duration // for an answer, or one event of a stream, to be taken. Defaults to 30 s
 	IdleTimeout   time.Duration // for the next request on a kept connection. Defaults to 2 min
 	DrainTimeout  time.Duration // for calls under way when the server stops. Defaults to 15 s
+	DrainDelay    time.Duration // how long a server that is about to stop answers as before, but for /readyz, so that whoever sends it calls can go elsewhere. Defaults to none
 
 	MaxRequests  int   // requests under way at the door, beyond which callers are refused at once: far more than the service admits, which knows better whom to refuse. Defaults to 8192
 	MaxBodyBytes int64 // of memory for JSON bodies, from before they are read until they are answered, and for vectors in answers. Defaults to 256 MiB
@@ -46,9 +49,16 @@ type Config struct {
 	Chat     func() any   // what the chat model is doing, shown as "chat" by /v1/status; it must not block. Defaults to none
 	Pipeline func() any   // what the embedder is doing, shown as "pipeline" by /v1/status; it must not block. Defaults to none
 	Observer Observer     // Defaults to none
+	Tracer   Tracer       // Defaults to none
 
-	Hosts []string     // names the Host header may carry besides the loopback ones. Defaults to none
-	Log   *slog.Logger // Defaults to none
+	// TLS is how connections are encrypted; it must have a certificate, or a way
+	// to one. Defaults to none: plain HTTP.
+	TLS *tls.Config
+
+	Hosts   []string       // names the Host header may carry besides the loopback ones; "*" is any. Defaults to none
+	Origins []string       // web pages that may call, such as https://app.example.com, exactly as browsers write them. Defaults to none
+	Proxies []netip.Prefix // whose word for where a call comes from (X-Forwarded-For) is taken, in the log and nowhere else. Defaults to none
+	Log     *slog.Logger   // Defaults to none
 }
 
 // WithDefaults returns c with its zeros filled in.
@@ -79,7 +89,7 @@ func (c Config) WithDefaults() Config {
 
 func (c Config) validate() error {
 	switch {
-	case min(c.Timeout, c.AnswerTimeout, c.HeaderTimeout, c.BodyTimeout, c.UploadTimeout, c.UploadGrace, c.WriteTimeout, c.IdleTimeout, c.DrainTimeout) < 0 ||
+	case min(c.Timeout, c.AnswerTimeout, c.HeaderTimeout, c.BodyTimeout, c.UploadTimeout, c.UploadGrace, c.WriteTimeout, c.IdleTimeout, c.DrainTimeout, c.DrainDelay) < 0 ||
 		min(c.MaxFileBytes, c.UploadRate, c.MaxBodyBytes) < 0 || min(c.MaxRequests, c.MaxUploads, c.MaxStreams, c.MaxAnswers, c.MaxMCPCalls) < 0:
 		return errors.New("httpapi.Config: a limit is negative")
 	case c.MaxBodyBytes < maxEmbeddings:

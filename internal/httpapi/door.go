@@ -32,8 +32,11 @@ type door struct {
 	answers     lane             // of questions, once their body has come
 	calls       lane             // of MCP, once their body has come
 	described   func() described // what GET /openapi.json answers, made when it is first asked for
-	draining    chan struct{}    // closed when the server is about to stop
+	leaving     chan struct{}    // closed when the server is about to stop: /readyz says so
+	leave       func()           // closes it, once
+	draining    chan struct{}    // closed when it stops: streams end
 	drain       func()           // closes it, once
+	preflight   route
 }
 
 // New makes the handler. A negative limit in cfg panics; see Listen for the
@@ -56,9 +59,12 @@ func newDoor(cfg Config, svc *rag.Service) *door {
 		answers:     newLane("answers", cfg.MaxAnswers),
 		askShares:   newShares("answers", max(1, cfg.MaxAnswers/2)),
 		agentShares: newShares("MCP calls", max(1, cfg.MaxMCPCalls/2)),
+		leaving:     make(chan struct{}),
 		draining:    make(chan struct{}),
+		preflight:   route{path: "(preflight)", body: noBody, foreign: true, public: true, quiet: true, lane: noPlace, handle: preflight},
 	}
-	d.drain = sync.OnceFunc(func() { close(d.draining) })
+	d.leave = sync.OnceFunc(func() { close(d.leaving) })
+	d.drain = sync.OnceFunc(func() { d.leave(); close(d.draining) })
 	_, _ = rand.Read(d.logKey[:]) // never fails, says crypto/rand
 	d.nowhere = route{path: "(none)", body: unread, foreign: true, handle: func(_ context.Context, x *exchange) (reply, error) {
 		return reply{}, rag.Errorf(rag.NotFound, "there is nothing at %s", shorten(x.r.URL.Path))
@@ -154,6 +160,10 @@ func (d *door) endpoint(rt route) http.Handler {
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if d.isPreflight(r) {
+		d.serve(w, r, d.preflight)
+		return
+	}
 	if p := r.URL.Path; p == "" || path.Clean(p) != p { // the mux would answer by itself, with a redirect
 		d.serve(w, r, d.nowhere)
 		return

@@ -36,6 +36,7 @@ type exchange struct {
 	query     url.Values
 	body      *watchedBody
 	holds     int64 // bytes of the door's budget
+	always    bool  // it is answered also when there is no room for answers
 	status    int   // of the answer; 0: not begun
 	told      bool  // an error after that was told in the answer, which is whole
 }
@@ -53,10 +54,17 @@ type reply struct {
 // line is logged.
 func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	ctx, operation := rag.WithOperation(r.Context())
-	x := &exchange{w: w, r: r, control: http.NewResponseController(w), operation: operation, began: time.Now()}
+	ctx, trace, traced := d.trace(ctx, r, rt, operation)
+	x := &exchange{w: w, r: r, control: http.NewResponseController(w), operation: operation, began: time.Now(), always: rt.lane == noPlace}
 	x.body = &watchedBody{ReadCloser: r.Body}
 	defer d.letGo(x) // when the answer is written: a slow reader has it in memory
-	setHeaders(w.Header())
+	setHeaders(w.Header(), r.TLS != nil)
+	d.crossOrigin(w.Header(), r)
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// It may have had a Content-Length too, which net/http takes away unseen;
+		// what follows on the connection might be meant as its body (RFC 9112, 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	if rt.openai {
 		w.Header().Set("X-Request-Id", operation) // the header that OpenAI's clients show
 	}
@@ -78,11 +86,12 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		}
 	}
 	took := time.Since(x.began)
-	d.log(ctx, x, rt, p, took, err)
+	d.log(ctx, x, rt, p, took, trace, err)
 	d.audit(x, rt, p)
 	if d.cfg.Observer != nil {
 		d.cfg.Observer.RequestEnded(logMethod(r.Method), rt.path, x.status, took)
 	}
+	traced(x.status, p.Code)
 	switch {
 	case err == nil:
 	case !begun:
@@ -106,7 +115,13 @@ func stopped(ctx context.Context, err error) error {
 	return e
 }
 
-func setHeaders(h http.Header) {
+// hsts has browsers come encrypted from now on, for a year.
+const hsts = "max-age=31536000"
+
+func setHeaders(h http.Header, encrypted bool) {
+	if encrypted {
+		h.Set("Strict-Transport-Security", hsts)
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -165,6 +180,9 @@ func (d *door) write(x *exchange, re reply) error {
 	}
 	switch {
 	case re.raw != nil:
+		if err := d.holdAnswer(x, len(re.raw)); err != nil {
+			return err
+		}
 		x.send(d.cfg.WriteTimeout, re.status, contentJSON, re.raw)
 		return nil
 	case re.body == nil:
@@ -177,6 +195,9 @@ func (d *door) write(x *exchange, re reply) error {
 	if err := enc.Encode(re.body); err != nil {
 		return fmt.Errorf("writing the answer as JSON: %w", err)
 	}
+	if err := d.holdAnswer(x, b.Len()); err != nil {
+		return err
+	}
 	x.send(d.cfg.WriteTimeout, re.status, contentJSON, b.Bytes())
 	return nil
 }
@@ -186,7 +207,7 @@ func (d *door) writeProblem(x *exchange, rt route, p Problem, headers http.Heade
 	for name, values := range headers {
 		h[name] = values
 	}
-	if !x.body.ended {
+	if !x.body.ended && x.r.ProtoMajor < 2 { // of HTTP/2 only the stream ends
 		// The rest of the body is of no use to anybody; waiting for it would
 		// only hold up the answer.
 		h.Set("Connection", "close")
@@ -217,7 +238,7 @@ func (x *exchange) send(timeout time.Duration, status int, contentType string, b
 // well, and its status can differ from what was sent only in a stream. What the caller sent is not in it:
 // no question, document, name or path, and the user only as a hash that is
 // good within this process's log.
-func (d *door) log(ctx context.Context, x *exchange, rt route, p Problem, took time.Duration, err error) {
+func (d *door) log(ctx context.Context, x *exchange, rt route, p Problem, took time.Duration, trace string, err error) {
 	level := slog.LevelInfo
 	switch {
 	case p.Status == http.StatusInternalServerError:
@@ -236,6 +257,13 @@ func (d *door) log(ctx context.Context, x *exchange, rt route, p Problem, took t
 		mac := hmac.New(sha256.New, d.logKey[:])
 		mac.Write([]byte(x.user))
 		attrs = append(attrs, slog.String("user", hex.EncodeToString(mac.Sum(nil)[:6])))
+	}
+	if trace != "" {
+		attrs = append(attrs, slog.String("trace_id", trace))
+	}
+	// On this machine it says nothing.
+	if from := d.whence(x.r); from.client.IsValid() && !from.client.IsLoopback() {
+		attrs = append(attrs, slog.String("client", from.client.String()), slog.String("scheme", from.scheme))
 	}
 	if p.Code != "" {
 		attrs = append(attrs, slog.String("code", string(p.Code)))

@@ -23,8 +23,11 @@ func (d *door) guard(r *http.Request) error {
 	if !d.knownHost(r.Host) {
 		return &rag.Error{
 			Code: rag.Forbidden, Field: "Host",
-			Msg: "Host: " + shorten(r.Host) + " is not a name of this server; call it as localhost or 127.0.0.1",
+			Msg: "Host: " + shorten(r.Host) + " is not a name of this server; call it as localhost or 127.0.0.1, or name it in WEIR_HOSTS",
 		}
+	}
+	if d.welcome(r) != "" {
+		return nil
 	}
 	const refused = "a web page of another origin may not call this server"
 	// CrossOriginProtection lets GET through, which changes nothing; but an
@@ -38,16 +41,32 @@ func (d *door) guard(r *http.Request) error {
 	return nil
 }
 
+// anyHost in Config.Hosts is for servers that ask everybody who they are: a page
+// that rebinds its name has no key.
+const anyHost = "*"
+
 func (d *door) knownHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(d.cfg.Hosts, host) {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.Contains(d.cfg.Hosts, host) || slices.Contains(d.cfg.Hosts, anyHost) {
 		return true
 	}
-	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
 	// A name may be made to resolve to anything, an address may not; and with a
 	// gate, what matters is not where one calls but with what key.
-	return err == nil && (d.cfg.Gate != nil || ip.Unmap().IsLoopback())
+	return isLoopback(host) || d.cfg.Gate != nil && isAddress(host)
+}
+
+// isAddress tells an address, in brackets or not, from a name.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return err == nil
+}
+
+// isLoopback tells an address of this machine, in brackets or not.
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return err == nil && ip.Unmap().IsLoopback()
 }

@@ -81,7 +81,7 @@ func (s *Status) keepOwn(user rag.User) {
 
 func (d *door) isDraining() bool {
 	select {
-	case <-d.draining:
+	case <-d.leaving:
 		return true
 	default:
 		return false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -313,4 +314,45 @@ func (wideAnswer) Embed(_ context.Context, _ rag.User, _ rag.Purpose, texts []st
 		v[i] = 0.02551551815399144
 	}
 	return slices.Repeat([][]float32{v}, len(texts)), nil
+}
+
+// Many who ask for long answers and read none of them hold no more memory than
+// they may; another user is answered beside them, and they when they have left.
+func TestAnswersNobodyReads(t *testing.T) {
+	h := newHouse(t, Config{MaxBodyBytes: 32 << 20}, rag.Config{})
+	h.shelf.put(defaultUser, "big.txt", strings.Repeat("many words ", 600_000), rag.Ready) // 6.6 MB
+	h.shelf.put("ann", "small.txt", "many words", rag.Ready)
+	const question = `{"query":"many words"}`
+	const head = "POST /v1/retrieve HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 22\r\n\r\n" + question
+	var readers []net.Conn
+	refused := 0
+	for range 8 {
+		c := h.dial(t)
+		if _, err := io.WriteString(c, head); err != nil {
+			t.Fatal(err)
+		}
+		status := make([]byte, 12)
+		if _, err := io.ReadFull(c, status); err != nil {
+			t.Fatal(err)
+		}
+		if string(status) == "HTTP/1.1 429" {
+			refused++
+		}
+		readers = append(readers, c)
+	}
+	if refused == 0 || refused == 8 {
+		t.Errorf("%d of 8 were refused", refused)
+	}
+	if held := h.door.bodies.look(); held.Now > 32<<20 {
+		t.Errorf("%+v", held)
+	}
+	if _, err := h.client(t).Retrieve(t.Context(), "ann", rag.Request{Query: "many words"}); err != nil {
+		t.Errorf("another user: %v", err)
+	}
+	for _, c := range readers {
+		c.Close()
+	}
+	for range 8 {
+		h.log.wait(t, `"route":"/v1/retrieve"`)
+	}
 }

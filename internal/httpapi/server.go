@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"weir/internal/rag"
 )
@@ -44,7 +45,12 @@ func Listen(ctx context.Context, address string, cfg Config, svc *rag.Service) (
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // URL is the address as a client needs it.
-func (s *Server) URL() string { return "http://" + s.Addr() }
+func (s *Server) URL() string {
+	if s.cfg.TLS != nil {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
+}
 
 // Close gives up the address without serving. After Serve it does nothing.
 func (s *Server) Close() error {
@@ -56,8 +62,9 @@ func (s *Server) Close() error {
 
 var errStopped = errors.New("the server stopped before the call was done")
 
-// Serve answers requests until ctx ends. Then it takes no new ones, ends the
-// streams, gives calls under way Config.DrainTimeout to finish, breaks off
+// Serve answers requests until ctx ends. Then /readyz says so for
+// Config.DrainDelay, in which all else goes on; after it the server takes no new
+// requests, ends the streams, gives calls under way Config.DrainTimeout to finish, breaks off
 // what is left, and returns nil when nothing was.
 func (s *Server) Serve(ctx context.Context) error {
 	// Calls under way outlive ctx, for as long as the drain.
@@ -76,14 +83,20 @@ func (s *Server) Serve(ctx context.Context) error {
 		WriteTimeout:   s.cfg.UploadTimeout + 2*s.cfg.Timeout + s.cfg.AnswerTimeout + s.cfg.WriteTimeout,
 		IdleTimeout:    s.cfg.IdleTimeout,
 		MaxHeaderBytes: maxHeaderBytes,
+		TLSConfig:      s.cfg.TLS,
+		HTTP2:          s.http2(),
 		ErrorLog:       slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(s.listener) }()
+	go func() { served <- s.accept(srv) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serving on %s: %w", s.Addr(), err)
 	case <-ctx.Done():
+	}
+	s.door.leave()
+	if err := s.delay(served); err != nil {
+		return err
 	}
 	s.door.drain()
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.DrainTimeout)
@@ -97,4 +110,49 @@ func (s *Server) Serve(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("calls were broken off after %v: %w", s.cfg.DrainTimeout, err), srv.Close())
 	}
 	return nil
+}
+
+// accept serves what comes to the listener.
+func (s *Server) accept(srv *http.Server) error {
+	if s.cfg.TLS != nil {
+		return srv.ServeTLS(s.listener, "", "") //nolint:wrapcheck // Serve wraps it
+	}
+	return srv.Serve(s.listener) //nolint:wrapcheck // Serve wraps it
+}
+
+// delay goes on for DrainDelay.
+func (s *Server) delay(served <-chan error) error {
+	if s.cfg.DrainDelay == 0 {
+		return nil
+	}
+	t := time.NewTimer(s.cfg.DrainDelay)
+	defer t.Stop()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving on %s: %w", s.Addr(), err)
+	case <-t.C:
+		return nil
+	}
+}
+
+const (
+	// maxH2Streams is how many requests one HTTP/2 connection may have open.
+	// net/http answers no more than that many side by side for one connection,
+	// also when they are given up as fast as they are made, and closes one that
+	// has four times as many waiting.
+	maxH2Streams = 100
+	// An HTTP/2 connection on which nothing comes is asked whether it still
+	// lives, and closed when it does not say so.
+	h2PingAfter   = 30 * time.Second
+	h2PingTimeout = 15 * time.Second
+)
+
+// http2 is the bounds of HTTP/2, which there is with TLS only.
+func (s *Server) http2() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams: maxH2Streams,
+		SendPingTimeout:      h2PingAfter,
+		PingTimeout:          h2PingTimeout,
+		WriteByteTimeout:     s.cfg.WriteTimeout,
+	}
 }

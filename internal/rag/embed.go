@@ -65,7 +65,7 @@ func (s *Service) Embed(ctx context.Context, user User, r EmbedRequest) (*EmbedR
 	resp := &EmbedResponse{Model: Model{model.Name, orDefault(r.Dimensions, model.Dim)}}
 	err := s.observed(ctx, "embed", func(ctx context.Context, c *call, end *CallEnd) error {
 		resp.OperationID = c.id
-		p, err := s.admission.take(ctx, user, r.bytes(model))
+		p, err := traced(ctx, s, "queue", func(ctx context.Context) (*place, error) { return s.admission.take(ctx, user, r.bytes(model)) })
 		resp.Timings.Queue = ms(time.Since(began))
 		end.Timings = resp.Timings
 		if err != nil {
@@ -74,7 +74,9 @@ func (s *Service) Embed(ctx context.Context, user User, r EmbedRequest) (*EmbedR
 		defer p.release()
 		c.enter("embed")
 		mark := time.Now()
-		got, err := stage(ctx, p, func() (EmbedResponse, error) { return s.vectors(ctx, user, embedder, r) })
+		got, err := traced(ctx, s, "embed", func(ctx context.Context) (EmbedResponse, error) {
+			return stage(ctx, p, func() (EmbedResponse, error) { return s.vectors(ctx, user, embedder, r) })
+		})
 		resp.Vectors, resp.Tokens = got.Vectors, got.Tokens
 		resp.Timings.Embed = ms(time.Since(mark))
 		end.Timings = resp.Timings

@@ -3,6 +3,7 @@ package rag
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -78,7 +79,9 @@ func (s *Service) work(ctx context.Context, job Job) {
 	sign := newSign(s, job)
 	var beat sync.WaitGroup
 	beat.Go(func() { sign.beat(working, lose) })
-	err := s.process(working, job, sign)
+	within, traced := s.span(working, "ingest", slog.String("document", job.Document.ID), slog.Int("attempt", job.Attempt))
+	err := s.process(within, job, sign)
+	traced(err)
 	cause := context.Cause(working)
 	lose(nil)
 	beat.Wait() // so that no sign of life follows the settling
@@ -119,7 +122,10 @@ func (s *Service) process(ctx context.Context, job Job, sign *sign) error {
 		if job.Attempt > maxReadAttempts {
 			return Errorf(Invalid, "%s: reading it was begun %d times and never ended", job.Document.Filename, job.Attempt-1)
 		}
-		if err := s.read(ctx, job, sign); err != nil {
+		reading, end := s.span(ctx, "parsing")
+		err := s.read(reading, job, sign)
+		end(err)
+		if err != nil {
 			return err
 		}
 	}
@@ -131,7 +137,10 @@ func (s *Service) process(ctx context.Context, job Job, sign *sign) error {
 			return err
 		}
 	}
-	return s.store.Publish(ctx, job, model)
+	ctx, end := s.span(ctx, "publish")
+	err := s.store.Publish(ctx, job, model)
+	end(err)
+	return err
 }
 
 func (s *Service) read(ctx context.Context, job Job, sign *sign) error {
@@ -176,9 +185,11 @@ func (s *Service) embedAll(ctx context.Context, job Job, embedder Embedder, sign
 		for i, c := range chunks {
 			indexes[i], texts[i] = c.Index, embeddedText(c)
 		}
-		vectors, err := await(ctx, func() ([][]float32, error) {
-			return embedder.Embed(ctx, job.User, ForIngest, texts)
+		batch, end := s.span(ctx, "embedding", slog.Int("texts", len(texts)))
+		vectors, err := await(batch, func() ([][]float32, error) {
+			return embedder.Embed(batch, job.User, ForIngest, texts)
 		})
+		end(err)
 		if err != nil {
 			return err
 		}

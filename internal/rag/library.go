@@ -185,7 +185,7 @@ func (s *Service) Watch(ctx context.Context, user User, id string, fn func(Docum
 	var last Document
 	for first := true; ; first = false {
 		changed, stop := s.changes.of(id) // before the look, so that no change falls between
-		doc, err := s.Document(ctx, user, id)
+		doc, err := s.Document(unseen(ctx), user, id)
 		if err == nil && (first || doc.changedSince(last)) {
 			last = doc
 			err = fn(doc)

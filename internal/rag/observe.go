@@ -77,8 +77,10 @@ const (
 // the observer, and watches over its deadline.
 func (s *Service) observed(ctx context.Context, operation string, f func(context.Context, *call, *CallEnd) error) error {
 	c := s.calls.begin(ctx, operation)
+	ctx, traced := s.span(ctx, operation, slog.String("operation_id", c.id))
 	watch := time.AfterFunc(time.Until(c.deadline)+stuckAfter, func() { s.stuck(ctx, c) })
 	end := CallEnd{Operation: operation, Code: Internal} // if f panics
+	var err error
 	defer func() {
 		watch.Stop()
 		end.Late = s.calls.end(c, time.Now())
@@ -86,8 +88,8 @@ func (s *Service) observed(ctx context.Context, operation string, f func(context
 		if s.cfg.Observer != nil {
 			s.cfg.Observer.CallEnded(end)
 		}
+		traced(err, end.notes()...)
 	}()
-	var err error
 	// The label is on every goroutine that works for this call, so that its
 	// stacks can be told from others'.
 	pprof.Do(ctx, pprof.Labels(operationLabel, c.id), func(ctx context.Context) { err = f(ctx, c, &end) })

@@ -52,7 +52,7 @@ func (s *Service) Retrieve(ctx context.Context, user User, r Request) (*Response
 // retrieve is the part of a call that needs a place: it waits for one, and gives
 // it back before it returns.
 func (s *Service) retrieve(ctx context.Context, user User, q question, embedder Embedder, began time.Time, c *call, end *CallEnd) (*Response, error) {
-	place, err := s.admission.take(ctx, user, q.bytes())
+	place, err := traced(ctx, s, "queue", func(ctx context.Context) (*place, error) { return s.admission.take(ctx, user, q.bytes()) })
 	end.Timings.Queue = ms(time.Since(began))
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (t *retrieval) vector(ctx context.Context) ([]float32, error) {
 		return nil, nil
 	}
 	t.call.enter("embed")
-	v, err := t.embed(ctx)
+	v, err := traced(ctx, t.s, "embed", t.embed)
 	switch {
 	case err == nil:
 		return v, nil
@@ -189,7 +189,9 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 	if t.response.Mode != Vector {
 		query.Text = t.q.text
 	}
-	found, err := stage(ctx, t.place, func() (Candidates, error) { return t.s.store.Candidates(ctx, t.user, query) })
+	found, err := traced(ctx, t.s, "search", func(ctx context.Context) (Candidates, error) {
+		return stage(ctx, t.place, func() (Candidates, error) { return t.s.store.Candidates(ctx, t.user, query) })
+	})
 	if err != nil {
 		return err
 	}
@@ -206,7 +208,9 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 	t.declare(found, query)
 	scale := t.s.cfg.Calibrate(t.embedder.Model())
 	hits, below := aboveThreshold(fuse(found, t.response.Mode, scale.VectorWeight), or(t.q.threshold, scale.Threshold))
-	picked, err := stage(ctx, t.place, func() (selection, error) { return t.pick(ctx, hits) })
+	picked, err := traced(ctx, t.s, "pick", func(ctx context.Context) (selection, error) {
+		return stage(ctx, t.place, func() (selection, error) { return t.pick(ctx, hits) })
+	})
 	if err != nil {
 		return err
 	}

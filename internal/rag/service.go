@@ -36,6 +36,7 @@ type Config struct {
 	Next     Embedder
 	Chat     ChatModel    // writes answers. Defaults to none: Ask answers with passages
 	Observer Observer     // Defaults to none
+	Tracer   Tracer       // Defaults to none
 	Log      *slog.Logger // Defaults to none
 }
 

@@ -24,6 +24,7 @@ type desk struct {
 	batch   int // 0: what the protocol allows
 	vectors [][]float32
 
+	later        atomic.Bool // it puts everybody off for ten minutes
 	calls, texts atomic.Int64
 
 	server *http.Server
@@ -72,6 +73,10 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.calls.Add(1)
 	req, err := openai.DecodeEmbeddingsRequest(body, openai.Limits{Items: 2048, Values: 4096})
 	switch {
+	case d.later.Load():
+		w.Header().Set("Retry-After", "600")
+		refuse(w, http.StatusTooManyRequests, "later")
+		return
 	case err != nil:
 		refuse(w, http.StatusBadRequest, err.Error())
 		return

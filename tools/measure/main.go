@@ -7,6 +7,7 @@
 //	go run ./tools/measure outage     the provider is gone for a while
 //	go run ./tools/measure overhead   Weir between a client and an instant provider
 //	go run ./tools/measure soak       random faults for minutes
+//	go run ./tools/measure crowd      callers beside 5,000 connections that do next to nothing
 //
 // Each has --seconds, with a few of which it is a smoke test, and --help. The
 // numbers are those of a machine on which the load, the provider and Weir share
@@ -41,7 +42,7 @@ func main() {
 type measurement func(flags *flag.FlagSet) func(context.Context, *site) error
 
 func run(ctx context.Context, args []string, out, talk io.Writer) (err error) {
-	const usage = "usage: measure overload|outage|overhead|soak [flags]"
+	const usage = "usage: measure overload|outage|overhead|soak|crowd [flags]"
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
@@ -55,6 +56,8 @@ func run(ctx context.Context, args []string, out, talk io.Writer) (err error) {
 		m = overhead
 	case "soak":
 		m = soak
+	case "crowd":
+		m = crowd
 	default:
 		return errors.New(usage)
 	}
