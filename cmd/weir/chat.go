@@ -45,7 +45,7 @@ func checkChat(ctx context.Context, c config) finding {
 	if c.ChatModel == "" {
 		return good("chat", "none: questions are answered with passages (WEIR_CHAT_MODEL for answers in words)")
 	}
-	m, err := newChat(c, nil)
+	m, err := newChat(c, nil) //nolint:contextcheck // it lives until its Close, not as long as this ctx
 	if err != nil {
 		return bad("chat", "%v", err)
 	}

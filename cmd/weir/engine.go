@@ -96,7 +96,7 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 		}
 	}
 	var err error
-	if e.chat, err = newChat(c, e.metrics); err != nil {
+	if e.chat, err = newChat(c, e.metrics); err != nil { //nolint:contextcheck // it lives until its Close, not as long as this ctx
 		return err
 	}
 	inUse, err := e.openEmbedders(c, live) //nolint:contextcheck // they live until their Close, not as long as this ctx

@@ -101,7 +101,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return err
 	}
 	m := metrics.New(thisBuild().Version)
-	if c.to, err = a.openTraces(c, m, log); err != nil { //nolint:contextcheck // traces outlive this ctx, until closeTraces
+	if c.to, err = a.openTraces(c, m, log); err != nil {
 		return err
 	}
 	defer closeTraces(ctx, c.to, log)

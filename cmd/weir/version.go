@@ -14,7 +14,7 @@ const develVersion = "(devel)"
 
 // version is that of a release: the linker sets it (-X main.version=1.2.3) where
 // Go cannot know it, as in an image that is built without the repository.
-var version string //nolint:gochecknoglobals // nobody changes it
+var version string
 
 // build says what this binary is.
 type build struct {

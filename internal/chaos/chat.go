@@ -72,7 +72,7 @@ func (c *call) header(more ...string) http.Header {
 	if c.streams() {
 		h.Set("Content-Type", "text/event-stream")
 	}
-	for i := 0; i < len(more); i += 2 {
+	for i := 0; i+1 < len(more); i += 2 {
 		h.Set(more[i], more[i+1])
 	}
 	return h

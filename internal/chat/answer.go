@@ -168,10 +168,10 @@ func (w *writer) end(ctx context.Context) *provider.Fault {
 // nothing is for an answer without a word, which is none.
 func (w *writer) nothing() *provider.Fault {
 	says := "answered with nothing"
-	switch {
-	case w.finished == "content_filter":
+	switch w.finished {
+	case "content_filter":
 		says = "did not answer: its content filter held the answer back"
-	case w.finished == "length":
+	case "length":
 		says = "used up all it may write before the first word of its answer"
 	}
 	f := w.p.peer.Fault(provider.Check, nil, "%s", says)

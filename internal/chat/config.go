@@ -146,7 +146,7 @@ func (c Config) validate() (endpoint string, err error) {
 		bad = append(bad, err)
 	}
 	if c.Model == "" {
-		bad = append(bad, errors.New("Model must be given"))
+		bad = append(bad, errors.New("a Model must be given"))
 	}
 	for _, f := range []struct {
 		name string

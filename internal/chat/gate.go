@@ -76,7 +76,7 @@ func (p *Pipeline) learn(c *call, a *attempt, fault *provider.Fault, left bool) 
 		p.places.answered()
 	default:
 		p.count.failed++
-		if provider.IsBusy(fault.Status) {
+		if fault.Status == http.StatusTooManyRequests {
 			p.places.strained(a.began, now)
 		}
 	}

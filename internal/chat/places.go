@@ -10,9 +10,8 @@ import (
 // places are the answers that may be written at a time, and the line of those
 // who wait for one. The next place goes to whoever's user has the fewest, of
 // these to who came first; no user has more than share. There are fewer while the
-// provider says that it is asked too often: a good answer brings back a part of
-// one (additive increase, multiplicative decrease). It is a plain value, not safe
-// for concurrent use.
+// provider says that it is asked too often (429); each good answer brings one
+// back. It is a plain value, not safe for concurrent use.
 type places struct {
 	most, share int
 	limit       float64   // of these, now
@@ -121,7 +120,7 @@ func (p *places) strained(began, now time.Time) {
 
 // answered notes a good answer.
 func (p *places) answered() {
-	p.limit = min(p.limit+1/p.limit, float64(p.most))
+	p.limit = min(p.limit+1, float64(p.most))
 	p.serve()
 }
 

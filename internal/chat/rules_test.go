@@ -143,6 +143,23 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestRetriesAreFew: of a provider that fails every third request, too few to
+// leave it alone, no more than 1.2 requests are asked per call.
+func TestRetriesAreFew(t *testing.T) {
+	s := &scripted{always: well()}
+	for range 300 {
+		s.next = append(s.next, failing(500), well(), well())
+	}
+	bubble(t, Config{}, s, func(t *testing.T, p *Pipeline) {
+		for range 300 {
+			chat(t.Context(), p, "u")
+		}
+		if st := p.Stats(); len(s.calls) > 360 || st.Retries < 30 || st.Breaker != "closed" {
+			t.Errorf("%d requests for 300 calls: %+v", len(s.calls), st)
+		}
+	})
+}
+
 // TestProbes: of an open breaker one call finds out, and when that one hangs
 // another does, seconds later.
 func TestProbes(t *testing.T) {

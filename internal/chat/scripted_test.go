@@ -95,7 +95,7 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 		h.Set(is.header[i], is.header[i+1])
 	}
 	in, out := io.Pipe()
-	go func() {
+	go func() { //nolint:contextcheck // it is the request's
 		for _, a := range is.acts {
 			err := pause(r.Context(), a.wait)
 			if err == nil && a.hang {

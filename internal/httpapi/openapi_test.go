@@ -35,6 +35,9 @@ func check(t testing.TB, h http.Handler, r *http.Request, got *response) {
 	if got.status == statusClientClosed { // nobody reads it
 		return
 	}
+	if r.Method == http.MethodOptions && got.status == http.StatusNoContent { // a preflight is between browser and server
+		return
+	}
 	err := checker.Check(openapi.Answer{Method: r.Method, Path: r.URL.EscapedPath(), Status: got.status, Header: got.header, Body: got.body})
 	if err != nil {
 		t.Errorf("not as /openapi.json has it: %v\n%.2000s", err, got.body)

@@ -58,6 +58,7 @@ type Tracker struct{ phase atomic.Int32 }
 // Phase returns where the call stands.
 func (t *Tracker) Phase() Phase { return Phase(t.phase.Load()) }
 
+// Set moves on to p.
 func (t *Tracker) Set(p Phase) { t.phase.Store(int32(p)) }
 
 // dialing moves on to p, but only from a phase of getting a connection: a dial

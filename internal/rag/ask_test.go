@@ -337,7 +337,7 @@ func TestTheAskerMayLeave(t *testing.T) {
 				if !errors.Is(err, gone) && CodeOf(err) != Canceled || time.Since(began) > 0 {
 					t.Errorf("%v after %v", err, time.Since(began))
 				}
-				<-ended // the model was told
+				_ = <-ended // the model was told
 			})
 		})
 	}

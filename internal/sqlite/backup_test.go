@@ -51,7 +51,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 	for w := range 4 {
 		work.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				id, err := add(t.Context(), s, "writer", w, n)
+				id, err := add(t.Context(), s, "writer", w, n) //nolint:contextcheck // an addition that was begun is to end
 				if err != nil {
 					t.Errorf("writer %d: %v", w, err)
 					return
@@ -70,7 +70,7 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 		work.Go(func() {
 			r := rand.New(rand.NewPCG(1, 2))
 			for ctx.Err() == nil {
-				if _, err := s.Candidates(t.Context(), "reader", rag.Query{Vector: randomVector(r), Model: testModel(), Limit: 5}); err != nil {
+				if _, err := s.Candidates(t.Context(), "reader", rag.Query{Vector: randomVector(r), Model: testModel(), Limit: 5}); err != nil { //nolint:contextcheck // as above
 					t.Errorf("search: %v", err)
 					return
 				}

@@ -47,7 +47,7 @@ func newTraces(cfg Config, to sender) (*Traces, error) {
 		sdktrace.WithSampler(s),
 		sdktrace.WithResource(resource.NewSchemaless(about...)),
 		sdktrace.WithSpanProcessor(e),
-		sdktrace.WithSpanLimits(sdktrace.NewSpanLimits()),
+		sdktrace.WithRawSpanLimits(sdktrace.NewSpanLimits()),
 	)
 	return &Traces{provider: p, tracer: p.Tracer("weir"), exporter: e}, nil
 }

@@ -119,8 +119,8 @@ func TestSpansOfACall(t *testing.T) {
 			t.Errorf("%s has the caller's tracestate", s.Name())
 		}
 		for _, a := range s.Attributes() {
-			if strings.Contains(a.Value.Emit(), "marker") {
-				t.Errorf("%s says %s = %s", s.Name(), a.Key, a.Value.Emit())
+			if strings.Contains(a.Value.String(), "marker") {
+				t.Errorf("%s says %s = %s", s.Name(), a.Key, a.Value.String())
 			}
 		}
 	}

@@ -38,7 +38,7 @@ func crowd(flags *flag.FlagSet) func(context.Context, *site) error {
 		if f.seconds < 1 || f.crowd < 2 || f.callers < 1 {
 			return errors.New("-seconds, -crowd and -callers must be at least 1, 2 and 1")
 		}
-		if n, err := openFiles(); err == nil && n < uint64(f.crowd+512) { //nolint:gosec // it is positive
+		if n, err := openFiles(); err == nil && n < uint64(f.crowd+512) {
 			return fmt.Errorf("%d connections need more open files than the %d there may be (ulimit -n); allow more, or take a smaller -crowd", f.crowd, n)
 		}
 		fmt.Fprintf(s.out, "%d callers, %s, %d s each time; a crowd of %d, half event streams, half slow readers; %s\n\n", f.callers, f.mode, f.seconds, f.crowd, machine())
