@@ -136,6 +136,11 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	defer stopProfiles()
 	defer cert.begin(context.WithoutCancel(ctx))()
 	e.begin(ctx)
+	return a.answer(ctx, server, e, c, docs, user)
+}
+
+// answer serves until ctx ends, and brings in the documents of --docs meanwhile.
+func (a *app) answer(ctx context.Context, server *httpapi.Server, e *engine, c config, docs []candidate, user string) error {
 	indexCtx, stopIndexing := context.WithCancel(ctx)
 	defer stopIndexing()
 	// Calls under way when ctx ends still need the store: Serve returns after
