@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -172,7 +171,7 @@ func (c *config) settle() error {
 	case c.DocumentTimeout < c.Timeout:
 		return usagef("%s %s is shorter than %s %s; a document needs at least the time of one call", c.as("WEIR_DOCUMENT_TIMEOUT"), short(c.DocumentTimeout), c.as("WEIR_TIMEOUT"), short(c.Timeout))
 	}
-	return nil
+	return c.settleAuth()
 }
 
 // origin returns the row of a setting's variable.
@@ -187,19 +186,6 @@ func (c *config) origin(env string) *origin {
 
 // given reports whether the user gave a setting.
 func (c *config) given(env string) bool { return !strings.HasPrefix(c.origin(env).From, "default") }
-
-// checkLoopback refuses an address that others can reach: whoever reaches the
-// server is any user they say they are.
-func (c *config) checkLoopback() error {
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return usagef("%s: %v", c.as("WEIR_LISTEN"), err)
-	}
-	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
-		return nil
-	}
-	return usagef("%s %s can be reached by others, and this version has no authentication; listen on 127.0.0.1 and put it behind a proxy that authenticates", c.as("WEIR_LISTEN"), c.Listen)
-}
 
 // checkData refuses a data folder that is a file.
 func (c *config) checkData() error {

@@ -115,6 +115,7 @@ func TestConfigValues(t *testing.T) {
 			ChatModel: "c", ChatBaseURL: "http://c/v1", ChatTimeout: 31 * time.Second, ChatFirstToken: 11 * time.Second,
 			ChatTokenGap: 5 * time.Second, ChatConcurrency: 2,
 		},
+		identityConfig: identityConfig{Auth: "off"},
 		exposureConfig: exposureConfig{MaxStreams: 256, DrainTimeout: 15 * time.Second},
 	}
 	if !reflect.DeepEqual(c, want) {

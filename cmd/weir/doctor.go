@@ -89,6 +89,7 @@ func (a *app) examine(cmd *cobra.Command) []finding {
 		findings = append(findings, f(ctx)...)
 	}
 	check(func(ctx context.Context) []finding { return a.checkData(ctx, c) })
+	check(func(context.Context) []finding { return checkKeys(c) })
 	check(func(context.Context) []finding { return []finding{checkDisk(c)} })
 	check(func(ctx context.Context) []finding { return []finding{a.checkPDF(ctx, c)} })
 	check(func(ctx context.Context) []finding { return []finding{checkEmbedder(ctx, c)} })
@@ -97,7 +98,7 @@ func (a *app) examine(cmd *cobra.Command) []finding {
 }
 
 func checkSettings(c *config) finding {
-	if err := c.checkLoopback(); err != nil {
+	if err := errors.Join(c.checkPublic(), c.checkExposure()); err != nil {
 		return bad("settings", "%s", err)
 	}
 	var given []string
@@ -158,6 +159,7 @@ func (a *app) checkHolder(ctx context.Context, c config, held *heldError) []find
 	if err != nil {
 		return append(findings, bad("server", "%s", err))
 	}
+	to.Key = a.keyFor(note)
 	client, err := httpapi.NewClient(to)
 	if err != nil {
 		return append(findings, bad("server", "%v", err))

@@ -193,7 +193,7 @@ func (w *drilled) listen(ctx context.Context, timeout time.Duration) (*httpapi.S
 		return nil, err
 	}
 	if w.hold, err = takeHold(w.dir, "drill"); err == nil {
-		err = w.hold.announce(server.Addr())
+		err = w.hold.announce(server.Addr(), "")
 	}
 	if err != nil {
 		return nil, errors.Join(err, server.Close())

@@ -144,15 +144,16 @@ type serverNote struct {
 	TLS     *tlsNote  `json:"tls,omitempty"` // absent: it speaks plain HTTP
 	Version string    `json:"version"`
 	Started time.Time `json:"started"`
+	Secret  string    `json:"secret,omitempty"` // of this process, for programs that may read this folder; absent: the server asks for none
 }
 
-// announce leaves the server's address.
-func (h *hold) announce(address string) error {
+// announce leaves the server's address, and what it knows the folder's owner by.
+func (h *hold) announce(address, secret string) error {
 	if h.lock == nil {
 		return nil
 	}
 	return h.write(serverFile, serverNote{
-		PID: os.Getpid(), Address: reachable(address), TLS: h.tls, Version: thisBuild().Version, Started: time.Now().UTC().Truncate(time.Second),
+		PID: os.Getpid(), Address: reachable(address), TLS: h.tls, Version: thisBuild().Version, Started: time.Now().UTC().Truncate(time.Second), Secret: secret,
 	})
 }
 

@@ -65,6 +65,7 @@ func (a *app) reach(ctx context.Context, flags *pflag.FlagSet, c config, note se
 	if err != nil {
 		return nil, err
 	}
+	to.Key = a.keyFor(note)
 	first, err := httpapi.NewClient(to)
 	if err != nil {
 		return nil, err
@@ -89,6 +90,14 @@ func (a *app) reach(ctx context.Context, flags *pflag.FlagSet, c config, note se
 		return nil, err
 	}
 	return &opened{library: client, server: note.Address, timeout: time.Duration(st.TimeoutMS) * time.Millisecond, limit: st.MaxFileBytes, close: func() error { return nil }}, nil
+}
+
+// keyFor is what the server that left the note knows this command by.
+func (a *app) keyFor(note serverNote) string {
+	if note.Secret != "" {
+		return note.Secret
+	}
+	return a.variable("WEIR_API_KEY")
 }
 
 // clientGrace is how much later than the server a client gives up, so that

@@ -85,13 +85,19 @@ func (a *app) openForAgents(ctx context.Context, flags *pflag.FlagSet, c config)
 	if err != nil {
 		return fail(err)
 	}
+	keeper, err := newPorter(c, log)
+	if err != nil {
+		return fail(err)
+	}
+	keeper.atDoor(&door, nil)
 	server, err := httpapi.Listen(ctx, "127.0.0.1:0", door, e.Service)
 	if err != nil {
 		return fail(err)
 	}
-	if err := h.announce(server.Addr()); err != nil {
+	if err := h.announce(server.Addr(), keeper.secret); err != nil {
 		return fail(errors.Join(err, server.Close()))
 	}
+	keeper.begin(ctx)
 	a.tellMoved(e)
 	e.begin(ctx)
 	serveCtx, stop := context.WithCancel(ctx)
@@ -99,6 +105,8 @@ func (a *app) openForAgents(ctx context.Context, flags *pflag.FlagSet, c config)
 	go func() { served <- server.Serve(serveCtx) }()
 	return &opened{library: e, timeout: c.Timeout, limit: c.MaxFileBytes, close: func() error {
 		stop()
-		return errors.Join(<-served, e.close(ctx), h.release())
+		err := <-served
+		keeper.close()
+		return errors.Join(err, e.close(ctx), h.release())
 	}}, nil
 }

@@ -90,6 +90,7 @@ func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote) erro
 	if err != nil {
 		return err
 	}
+	to.Key = a.keyFor(note)
 	client, err := httpapi.NewClient(to)
 	if err != nil {
 		return err

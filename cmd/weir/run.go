@@ -145,7 +145,7 @@ deadline, with an answer or a clear error.`,
 	addSettingFlags(root.PersistentFlags())
 	root.AddCommand(
 		a.serveCommand(), a.ingestCommand(), a.searchCommand(), a.askCommand(), a.drillCommand(), a.loadCommand(),
-		a.evalCommand(), a.reembedCommand(), a.mcpCommand(),
+		a.evalCommand(), a.reembedCommand(), a.mcpCommand(), a.keyCommand(),
 		a.backupCommand(), a.restoreCommand(), a.healthCommand(),
 		a.doctorCommand(), a.configCommand(), a.versionCommand(),
 	)
@@ -261,8 +261,11 @@ func prefixed(prefix string, names []string) []string {
 }
 
 // logger writes to stderr as the settings say.
-func (a *app) logger(c config) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: c.LogLevel}
+func (a *app) logger(c config) *slog.Logger { return a.loggerAt(c, c.LogLevel) }
+
+// loggerAt is the same with a level that may change.
+func (a *app) loggerAt(c config, level slog.Leveler) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(a.stderr, opts))
 	}

@@ -34,10 +34,13 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the HTTP API",
-		Long: `Serves the HTTP API on the address of WEIR_LISTEN, which must be a loopback one, and
-works on queued documents. With --docs, files and folders are indexed first.
+		Long: `Serves the HTTP API on the address of WEIR_LISTEN, and works on queued documents. An
+address that others can reach needs authentication: see "weir key --help", or set
+WEIR_JWT_SECRET or WEIR_JWKS_URL. With --docs, files and folders are indexed first.
 One server at a time holds a data folder; other commands on it go through the server.
-The first SIGINT or SIGTERM lets calls under way finish, the second stops at once.`,
+The first SIGINT or SIGTERM lets calls under way finish, the second stops at once.
+SIGHUP reads the keys, WEIR_USER_RATE, WEIR_USER_BURST and WEIR_LOG_LEVEL again, and
+opens the audit log anew.`,
 		Example: `  weir serve --docs ./papers
   weir serve --listen 127.0.0.1:9000 --data /var/lib/weir`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -66,7 +69,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.checkLoopback(), c.checkExposure(), c.checkData()); err != nil {
+	if err := errors.Join(c.checkPublic(), c.checkExposure(), c.checkData()); err != nil {
 		return err
 	}
 	docs, left, err := collect(ctx, paths, "", c.Data)
@@ -85,7 +88,13 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return secondServer(err)
 	}
 	defer func() { err = errors.Join(err, h.release()) }()
-	log := a.logger(c)
+	level := new(slog.LevelVar)
+	level.Set(c.LogLevel)
+	log := a.loggerAt(c, level)
+	keeper, err := newPorter(c, log)
+	if err != nil {
+		return err
+	}
 	a.tellOpen(c)
 	cert, err := openCertificate(c, log)
 	if err != nil {
@@ -105,15 +114,20 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	if err != nil {
 		return err
 	}
+	keeper.atDoor(&door, m)
 	c.expose(&door, cert)
 	h.tls = cert.note(c)
 	server, err := httpapi.Listen(ctx, c.Listen, door, e.Service)
 	if err != nil {
 		return portTaken(err, c.Listen)
 	}
-	if err := h.announce(server.Addr()); err != nil {
+	if err := h.announce(server.Addr(), keeper.secret); err != nil {
 		return errors.Join(err, server.Close())
 	}
+	keeper.begin(ctx)
+	defer keeper.close()
+	reloads := &reloader{app: a, flags: cmd.Flags(), now: c, porter: keeper, level: level, log: log}
+	keeper.run(ctx, 0, reloads.follow)
 	a.tellMoved(e)
 	stopProfiles, err := a.profile(ctx, c, log)
 	if err != nil {
@@ -122,6 +136,11 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	defer stopProfiles()
 	defer cert.begin(context.WithoutCancel(ctx))()
 	e.begin(ctx)
+	return a.answer(ctx, server, e, c, docs, user)
+}
+
+// answer serves until ctx ends, and brings in the documents of --docs meanwhile.
+func (a *app) answer(ctx context.Context, server *httpapi.Server, e *engine, c config, docs []candidate, user string) error {
 	indexCtx, stopIndexing := context.WithCancel(ctx)
 	defer stopIndexing()
 	// Calls under way when ctx ends still need the store: Serve returns after
@@ -134,7 +153,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	}()
 	ready := a.index(indexCtx, e, c, docs, user)
 	if indexCtx.Err() == nil {
-		a.tellReady(server.URL(), e.Model(), user, question(ready))
+		a.tellReady(c, server.URL(), e.Model(), user, question(ready))
 	}
 	return <-served
 }
@@ -225,7 +244,7 @@ func tryAddress(ctx context.Context, c config) error {
 
 // tellReady prints the address, and a command that asks the question if there
 // is one.
-func (a *app) tellReady(url string, in rag.Model, user, question string) {
+func (a *app) tellReady(c config, url string, in rag.Model, user, question string) {
 	mode := "hybrid: words and vectors of " + in.Name
 	switch in.Name {
 	case builtin.Name:
@@ -235,13 +254,13 @@ func (a *app) tellReady(url string, in rag.Model, user, question string) {
 	}
 	ready := fmt.Sprintf("Weir is ready at %s\nSearch is %s\n", url, mode)
 	if question != "" {
-		ready += fmt.Sprintf("Try:\n  %s\n", curl(url, user, question))
+		ready += fmt.Sprintf("Try:\n  %s\n", curl(url, user, question, c.authenticates()))
 	}
 	fmt.Fprint(a.stdout, ready)
 }
 
 // curl is a command that asks the question, for a POSIX shell.
-func curl(url, user, question string) string {
+func curl(url, user, question string, withKey bool) string {
 	body, err := json.Marshal(rag.Request{Query: question})
 	if err != nil {
 		body = []byte(`{"query":"hello"}`) // cannot be: a string is always JSON
@@ -249,6 +268,9 @@ func curl(url, user, question string) string {
 	header := ""
 	if user != defaultUser {
 		header = " -H " + quote("X-User-ID: "+user)
+	}
+	if withKey {
+		header += ` -H "Authorization: Bearer $WEIR_API_KEY"`
 	}
 	return fmt.Sprintf("curl -s %s/v1/retrieve -H 'Content-Type: application/json'%s -d %s", url, header, quote(string(body)))
 }

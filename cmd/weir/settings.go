@@ -77,7 +77,7 @@ func coreSettings() []setting { //nolint:revive // long because it is a table
 	return []setting{
 		{
 			env: "WEIR_LISTEN", key: "listen", flag: "listen", value: "HOST:PORT", def: "127.0.0.1:8080",
-			help: "address of the server; port 0 takes a free one; loopback only in this version",
+			help: "address of the server; port 0 takes a free one; only a loopback one while WEIR_AUTH is off",
 			set:  setAddress(func(c *config) *string { return &c.Listen }),
 		},
 		{

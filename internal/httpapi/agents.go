@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
@@ -27,6 +28,7 @@ func (d *door) agents(ctx context.Context, x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	x.tool = toolOf(body)
 	leaveOwn, err := d.agentShares.enter(ctx, x.user, 0)
 	if err != nil {
 		return reply{}, err
@@ -135,4 +137,28 @@ func agentsDoc() description {
 			http.StatusBadRequest: {about: "No message that is understood: a JSON-RPC error, or a problem.", content: map[string]*openapi.Media{contentJSON: message(), problemType: {Schema: openapi.Ref("Problem")}}},
 		},
 	}
+}
+
+// toolOf is what a message asks for, for the audit log: its method, and the tool
+// that it calls. Words that neither can be are left out.
+func toolOf(body []byte) string {
+	var m struct {
+		Method string `json:"method"`
+		Params struct {
+			Name string `json:"name"`
+		} `json:"params"`
+	}
+	if json.Unmarshal(body, &m) != nil || !plainWord(m.Method) {
+		return ""
+	}
+	if m.Method == "tools/call" && plainWord(m.Params.Name) {
+		return m.Method + " " + m.Params.Name
+	}
+	return m.Method
+}
+
+// plainWord reports whether s can be the name of a method or tool.
+func plainWord(s string) bool {
+	const most = 40
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' && r != '/' })
 }

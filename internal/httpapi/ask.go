@@ -9,8 +9,8 @@ import (
 
 func (d *door) askRoutes() []route {
 	return []route{
-		{method: "POST", path: "/v1/ask", handle: d.ask, body: jsonBody, most: maxJSON},
-		{method: "POST", path: "/v1/chat/completions", handle: d.completions, body: jsonBody, most: maxConversation, openai: true},
+		{method: "POST", path: "/v1/ask", handle: d.ask, body: jsonBody, most: maxJSON, needs: rag.MayRead},
+		{method: "POST", path: "/v1/chat/completions", handle: d.completions, body: jsonBody, most: maxConversation, openai: true, needs: rag.MayRead},
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 // ClientConfig is what a Client can be told.
 type ClientConfig struct {
 	BaseURL       string        // such as http://127.0.0.1:8080; required
+	Key           string        // an API key or token, sent as Authorization: Bearer. Defaults to none
 	Timeout       time.Duration // the longest one call may take, uploads, answers and streams apart. Defaults to 1 min
 	AnswerTimeout time.Duration // the longest that Ask may take when it does not stream. Defaults to 90 s
 	UploadTimeout time.Duration // the longest one upload may take. Defaults to 5 min
@@ -248,6 +249,9 @@ func (c *Client) send(ctx context.Context, o outgoing) (*http.Response, error) {
 			return nil, rag.FieldErrorf("user", "must not begin or end with a space")
 		}
 		req.Header.Set(userHeader, string(o.user))
+	}
+	if c.cfg.Key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.cfg.Key)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

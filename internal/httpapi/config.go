@@ -41,6 +41,10 @@ type Config struct {
 	// to none: 404.
 	MCP func(w http.ResponseWriter, r *http.Request, user rag.User)
 
+	Gate  Gate    // finds out who calls. Defaults to none: callers are who they say they are, and Listen takes loopback addresses only
+	Limit Limiter // bounds what one user asks. Defaults to none
+	Audit Auditor // is told who did what. Defaults to none
+
 	Metrics  http.Handler // answers GET /metrics. Defaults to none: 404
 	Chat     func() any   // what the chat model is doing, shown as "chat" by /v1/status; it must not block. Defaults to none
 	Pipeline func() any   // what the embedder is doing, shown as "pipeline" by /v1/status; it must not block. Defaults to none

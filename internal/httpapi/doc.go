@@ -36,7 +36,8 @@
 //
 // # Who may call
 //
-// There is no authentication yet: a caller says which user it is. The server
-// therefore listens on loopback only, and guard.go keeps out the one stranger
-// who can still reach it there, a web page open in the user's browser.
+// A Gate says who calls, and each route what right it needs (gate.go); what
+// forgets to say needs the right to write. Without a gate a caller is who it says
+// it is, and the server listens on loopback only. Either way guard.go keeps out web
+// pages open in a user's browser.
 package httpapi

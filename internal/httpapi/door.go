@@ -83,9 +83,10 @@ type route struct {
 	body    bodyKind
 	most    int64 // of a jsonBody, in bytes
 	lane    laneKind
-	quiet   bool // asked for every few seconds by machines: logged as debug
-	stream  bool // the answer goes on for long: there is no HEAD of it
-	public  bool // tells nothing and changes nothing: anybody may ask
+	quiet   bool       // asked for every few seconds by machines: logged as debug
+	stream  bool       // the answer goes on for long: there is no HEAD of it
+	public  bool       // tells nothing and changes nothing: anybody may ask
+	needs   rag.Rights // one of these. Defaults to MayRead for a GET, else to MayWrite
 	handle  func(context.Context, *exchange) (reply, error)
 	doc     description // of the document; by default that of descriptions
 }
@@ -102,11 +103,11 @@ func (d *door) routes() []route {
 	routes := []route{
 		{method: "GET", path: "/healthz", handle: d.healthz, lane: noPlace, quiet: true, public: true},
 		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true},
-		{method: "GET", path: "/v1/status", handle: d.status, lane: noPlace, quiet: true},
-		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody, most: maxJSON},
-		{method: "POST", path: "/v1/embeddings", handle: d.embeddings, body: jsonBody, most: maxEmbeddings, openai: true},
-		{method: "GET", path: "/v1/models", handle: d.models, openai: true},
-		{method: "GET", path: "/v1/models/{id...}", handle: d.model, openai: true},
+		{method: "GET", path: "/v1/status", handle: d.status, lane: noPlace, quiet: true, needs: rag.MayRead | rag.MayObserve},
+		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody, most: maxJSON, needs: rag.MayRead},
+		{method: "POST", path: "/v1/embeddings", handle: d.embeddings, body: jsonBody, most: maxEmbeddings, openai: true, needs: rag.MayRead},
+		{method: "GET", path: "/v1/models", handle: d.models, openai: true, needs: rag.MayRead | rag.MayObserve},
+		{method: "GET", path: "/v1/models/{id...}", handle: d.model, openai: true, needs: rag.MayRead | rag.MayObserve},
 		{method: "POST", path: "/v1/documents", handle: d.upload, body: uploadBody, query: []string{"wait", "replace"}},
 		{method: "GET", path: "/v1/documents", handle: d.list, query: []string{"cursor", "limit", "status", "filename"}},
 		{method: "GET", path: "/v1/documents/{id}", handle: d.document},
@@ -114,14 +115,14 @@ func (d *door) routes() []route {
 		{method: "DELETE", path: "/v1/documents/{id}", handle: d.remove},
 		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
-		{method: "POST", path: "/v1/reembed", handle: d.reembed},
+		{method: "POST", path: "/v1/reembed", handle: d.reembed, needs: rag.MayOperate},
 	}
 	routes = append(routes, d.askRoutes()...)
 	if d.cfg.MCP != nil {
-		routes = append(routes, route{method: "POST", path: "/mcp", handle: d.agents, body: jsonBody, most: maxAgentMessage})
+		routes = append(routes, route{method: "POST", path: "/mcp", handle: d.agents, body: jsonBody, most: maxAgentMessage, needs: rag.MayRead})
 	}
 	if d.cfg.Metrics != nil {
-		routes = append(routes, route{method: "GET", path: "/metrics", handle: d.metrics, lane: noPlace, quiet: true, foreign: true})
+		routes = append(routes, route{method: "GET", path: "/metrics", handle: d.metrics, lane: noPlace, quiet: true, foreign: true, needs: rag.MayObserve})
 	}
 	return append(routes, d.openAPIRoutes()...)
 }

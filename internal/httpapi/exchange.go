@@ -29,7 +29,10 @@ type exchange struct {
 	timeout   time.Duration // what the caller asked for in a header; 0: nothing
 	longest   time.Duration // that the call may take; 0: Config.Timeout
 	hopeless  bool          // another attempt at it would fail as well
-	user      rag.User
+	caller    rag.Caller
+	user      rag.User // the caller's
+	document  string   // id of the one that the call is about; "": none, or not known yet
+	tool      string   // of agents: what was asked for
 	query     url.Values
 	body      *watchedBody
 	holds     int64 // bytes of the door's budget
@@ -77,12 +80,14 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		err = stopped(ctx, err)
 		var headers http.Header
 		p, headers = problemOf(ctx, err, x.operation)
+		challenge(r.Header, p, headers)
 		if !begun {
 			d.writeProblem(x, rt, p, headers)
 		}
 	}
 	took := time.Since(x.began)
 	d.log(ctx, x, rt, p, took, trace, err)
+	d.audit(x, rt, p)
 	if d.cfg.Observer != nil {
 		d.cfg.Observer.RequestEnded(logMethod(r.Method), rt.path, x.status, took)
 	}
@@ -146,13 +151,13 @@ func (d *door) attempt(ctx context.Context, x *exchange, rt route) (re reply, er
 		}
 		defer leave()
 	}
+	if ctx, err = d.admit(ctx, x, rt); err != nil {
+		return reply{}, err
+	}
 	if !rt.foreign {
 		if x.query, err = parseQuery(x.r.URL.RawQuery, rt); err != nil {
 			return reply{}, err
 		}
-	}
-	if x.user, err = userOf(x.r.Header); err != nil {
-		return reply{}, err
 	}
 	if rt.body == jsonBody {
 		if err := d.holdBody(x, rt); err != nil {

@@ -54,7 +54,15 @@ func (d *door) knownHost(host string) bool {
 		slices.Contains(d.cfg.Hosts, host) || slices.Contains(d.cfg.Hosts, anyHost) {
 		return true
 	}
-	return isLoopback(host)
+	// A name may be made to resolve to anything, an address may not; and with a
+	// gate, what matters is not where one calls but with what key.
+	return isLoopback(host) || d.cfg.Gate != nil && isAddress(host)
+}
+
+// isAddress tells an address, in brackets or not, from a name.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return err == nil
 }
 
 // isLoopback tells an address of this machine, in brackets or not.

@@ -25,6 +25,11 @@ func (d *door) readyz(ctx context.Context, _ *exchange) (reply, error) {
 	if d.isDraining() {
 		return reply{}, rag.Errorf(rag.Unavailable, "the server is stopping")
 	}
+	if d.cfg.Gate != nil {
+		if err := d.cfg.Gate.Ready(); err != nil {
+			return reply{}, &rag.Error{Code: rag.Unavailable, Msg: "nobody can be let in: what callers are known by cannot be had", Err: err}
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
 	err := d.svc.Ready(ctx)
@@ -43,14 +48,35 @@ func (d *door) readyz(ctx context.Context, _ *exchange) (reply, error) {
 }
 
 // status is GET /v1/status.
-func (d *door) status(ctx context.Context, _ *exchange) (reply, error) {
-	return reply{status: http.StatusOK, body: Status{
+func (d *door) status(ctx context.Context, x *exchange) (reply, error) {
+	st := Status{
 		Activity: d.svc.Status(ctx), Version: d.cfg.Version,
 		Started: d.started.UTC(), UptimeMS: time.Since(d.started).Milliseconds(),
 		Requests: d.requests.look(), Bodies: d.bodies.look(), Uploads: d.uploads.look(), Streams: d.streams.look(),
 		Answers: d.answers.look(), MCPCalls: d.calls.look(),
 		Draining: d.isDraining(), Pipeline: d.look(ctx, d.cfg.Pipeline), Chat: d.look(ctx, d.cfg.Chat),
-	}}, nil
+	}
+	if !x.caller.Rights.Any(rag.MayObserve) {
+		st.keepOwn(x.user)
+	} else if d.cfg.Gate != nil {
+		st.Identity = d.cfg.Gate.Look()
+	}
+	return reply{status: http.StatusOK, body: st}, nil
+}
+
+// keepOwn leaves of the calls in flight what one user may see: its own, and of
+// the others how many there are at each stage.
+func (s *Status) keepOwn(user rag.User) {
+	s.Others = map[string]int{}
+	own := []rag.Call{}
+	for _, c := range s.InFlight {
+		if c.User == user {
+			own = append(own, c)
+		} else {
+			s.Others[c.Stage]++
+		}
+	}
+	s.InFlight = own
 }
 
 func (d *door) isDraining() bool {

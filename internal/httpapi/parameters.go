@@ -12,11 +12,11 @@ import (
 	"weir/internal/rag"
 )
 
-// userOf reads the user from the headers.
+// userOf reads the user that the headers name; "" when they name none.
 func userOf(h http.Header) (rag.User, error) {
 	values := h.Values(userHeader)
 	if len(values) == 0 {
-		return defaultUser, nil
+		return "", nil
 	}
 	user := values[0]
 	switch {

@@ -22,8 +22,9 @@ type Server struct {
 	listener net.Listener
 }
 
-// Listen opens address, which must be a loopback one such as 127.0.0.1:8080;
-// port 0 takes any free port. Requests are answered from Serve on.
+// Listen opens address, which without a Config.Gate must be a loopback one such
+// as 127.0.0.1:8080; port 0 takes any free port. Requests are answered from
+// Serve on.
 func Listen(ctx context.Context, address string, cfg Config, svc *rag.Service) (*Server, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.validate(); err != nil {
@@ -33,7 +34,7 @@ func Listen(ctx context.Context, address string, cfg Config, svc *rag.Service) (
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+	if a, ok := l.Addr().(*net.TCPAddr); cfg.Gate == nil && (!ok || !a.IP.IsLoopback()) {
 		_ = l.Close() // nothing was accepted
 		return nil, fmt.Errorf("will not listen on %s: without authentication anybody who reaches it can read every user's documents; use a loopback address such as 127.0.0.1:8080", address)
 	}

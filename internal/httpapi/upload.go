@@ -42,6 +42,7 @@ func (d *door) upload(ctx context.Context, x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	x.document = doc.ID
 	accepted := reply{status: http.StatusAccepted, body: doc, location: locationOf(doc)}
 	if !created {
 		accepted.status = http.StatusOK

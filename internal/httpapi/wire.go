@@ -32,6 +32,12 @@ type Status struct {
 	Answers  Lane      `json:"answers"`    // being written, of /v1/ask and /v1/chat/completions
 	MCPCalls Lane      `json:"mcp_calls"`  // of POST /mcp, once their body has come
 	Draining bool      `json:"draining"`   // the server is about to stop
+	// Others are the calls in flight of other users, by stage, where the caller
+	// may not see each; nil: all are in InFlight.
+	Others map[string]int `json:"in_flight_of_others,omitempty"`
+	// Identity is how it stands with keys and tokens, in the words of the gate;
+	// nil: there is none, or it is not for this caller.
+	Identity any `json:"identity,omitempty"`
 	// Chat is what the chat model is doing, in its own words; nil: there is none.
 	Chat json.RawMessage `json:"chat,omitempty"`
 	// Pipeline is what the embedder is doing, in its own words; nil: it does

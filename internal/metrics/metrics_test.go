@@ -35,6 +35,7 @@ func fresh() *Metrics {
 	m := New("v1.2.3")
 	m.Watch(func() rag.Load { return rag.Load{} }, func() embed.Stats { return embed.Stats{} })
 	m.WatchChat(func() chat.Stats { return chat.Stats{} })
+	m.WatchIdentity(func() Identity { return Identity{} })
 	m.WatchTraces(func() TraceStats { return TraceStats{Sent: 3, Dropped: 1} })
 	return m
 }

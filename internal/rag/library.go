@@ -24,6 +24,9 @@ func (s *Service) Upload(ctx context.Context, user User, n NewDocument) (doc Doc
 	if err := checkUser(user); err != nil {
 		return Document{}, false, err
 	}
+	if err := permit(ctx, MayWrite); err != nil {
+		return Document{}, false, err
+	}
 	n.Filename = strings.TrimSpace(n.Filename)
 	switch {
 	case n.Filename == "":
@@ -149,6 +152,9 @@ func (s *Service) Delete(ctx context.Context, user User, id string) error {
 	if err := checkUser(user); err != nil {
 		return err
 	}
+	if err := permit(ctx, MayWrite); err != nil {
+		return err
+	}
 	_, err := call1(ctx, s, "delete", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, s.store.Delete(ctx, user, id)
 	})
@@ -159,6 +165,9 @@ func (s *Service) Delete(ctx context.Context, user User, id string) error {
 // Cancel stops the work on a document for good.
 func (s *Service) Cancel(ctx context.Context, user User, id string) (Document, error) {
 	if err := checkUser(user); err != nil {
+		return Document{}, err
+	}
+	if err := permit(ctx, MayWrite); err != nil {
 		return Document{}, err
 	}
 	doc, err := call1(ctx, s, "cancel", func(ctx context.Context) (Document, error) { return s.store.Cancel(ctx, user, id) })

@@ -37,6 +37,7 @@ type Call struct {
 	Stage       string  `json:"stage"`
 	AgeMS       float64 `json:"age_ms"`
 	LeftMS      float64 `json:"left_ms"` // until its deadline
+	User        User    `json:"-"`       // of its caller; "": the door did not say
 }
 
 // Status answers even while every slot is taken; it waits for nothing but the
@@ -75,6 +76,7 @@ type calls struct {
 
 type call struct {
 	id, operation string
+	user          User
 	began         time.Time
 	deadline      time.Time
 	counted       bool // among the overruns; guarded by calls.mu
@@ -98,6 +100,8 @@ func (c *call) where() string {
 func (cs *calls) begin(ctx context.Context, operation string) *call {
 	c := &call{id: operationOf(ctx), operation: operation, began: time.Now(), stage: "queue"}
 	c.deadline, _ = ctx.Deadline()
+	caller, _ := CallerOf(ctx)
+	c.user = caller.User
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.open == nil {
@@ -153,7 +157,7 @@ func (cs *calls) list(now time.Time) []Call {
 	slices.SortFunc(open, func(a, b *call) int { return a.began.Compare(b.began) })
 	list := make([]Call, len(open))
 	for i, c := range open {
-		list[i] = Call{c.id, c.operation, c.where(), ms(now.Sub(c.began)), ms(c.deadline.Sub(now))}
+		list[i] = Call{c.id, c.operation, c.where(), ms(now.Sub(c.began)), ms(c.deadline.Sub(now)), c.user}
 	}
 	return list
 }
