@@ -101,7 +101,7 @@ const (
 func (d *door) routes() []route {
 	routes := []route{
 		{method: "GET", path: "/healthz", handle: d.healthz, lane: noPlace, quiet: true, public: true},
-		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true},
+		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true, query: []string{"for"}},
 		{method: "GET", path: "/v1/status", handle: d.status, lane: noPlace, quiet: true},
 		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody, most: maxJSON},
 		{method: "POST", path: "/v1/embeddings", handle: d.embeddings, body: jsonBody, most: maxEmbeddings, openai: true},
@@ -114,7 +114,7 @@ func (d *door) routes() []route {
 		{method: "DELETE", path: "/v1/documents/{id}", handle: d.remove},
 		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
-		{method: "POST", path: "/v1/reembed", handle: d.reembed},
+		{method: "POST", path: "/v1/reembed", handle: d.reembed, query: []string{"force"}},
 	}
 	routes = append(routes, d.askRoutes()...)
 	if d.cfg.MCP != nil {

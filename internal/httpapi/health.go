@@ -20,14 +20,23 @@ func (d *door) healthz(context.Context, *exchange) (reply, error) {
 	return reply{status: http.StatusOK, body: health{"ok"}}, nil
 }
 
-// readyz is GET /readyz: retrieval can be answered now.
-func (d *door) readyz(ctx context.Context, _ *exchange) (reply, error) {
+// readyz is GET /readyz: retrieval can be answered now, and documents stored;
+// with for=retrieval the first alone.
+func (d *door) readyz(ctx context.Context, x *exchange) (reply, error) {
 	if d.isDraining() {
 		return reply{}, rag.Errorf(rag.Unavailable, "the server is stopping")
 	}
+	ready := d.svc.Ready
+	switch x.query.Get("for") {
+	case "":
+	case "retrieval":
+		ready = d.svc.ReadyToRetrieve
+	default:
+		return reply{}, rag.FieldErrorf("for", "must be retrieval, or left out")
+	}
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
-	err := d.svc.Ready(ctx)
+	err := ready(ctx)
 	switch rag.CodeOf(err) { // the others pass as they are, as Unavailable
 	case "":
 		return reply{status: http.StatusOK, body: health{"ready"}}, nil

@@ -3,14 +3,19 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"weir/internal/rag"
 )
 
 // reembed is POST /v1/reembed: begin to move all documents to the model of the
 // settings. How it goes is in /v1/status.
-func (d *door) reembed(context.Context, *exchange) (reply, error) {
-	m, err := d.svc.StartReembed()
+func (d *door) reembed(ctx context.Context, x *exchange) (reply, error) {
+	force, err := x.flag("force")
+	if err != nil {
+		return reply{}, err
+	}
+	m, err := d.svc.StartReembed(ctx, force)
 	if err != nil {
 		return reply{}, err
 	}
@@ -18,10 +23,15 @@ func (d *door) reembed(context.Context, *exchange) (reply, error) {
 }
 
 // StartReembed has the server move all documents, of all users, to the model
-// of its settings, and returns at once. How it goes is in Status.
-func (c *Client) StartReembed(ctx context.Context) (rag.Move, error) {
+// of its settings, and returns at once. How it goes is in Status. With force it
+// does so even where another server has moved them since it was started.
+func (c *Client) StartReembed(ctx context.Context, force bool) (rag.Move, error) {
 	var m rag.Move
-	_, err := c.call(ctx, outgoing{method: http.MethodPost, path: []string{"reembed"}}, &m)
+	out := outgoing{method: http.MethodPost, path: []string{"reembed"}}
+	if force {
+		out.query = url.Values{"force": {"true"}}
+	}
+	_, err := c.call(ctx, out, &m)
 	return m, err
 }
 

@@ -237,6 +237,9 @@ func testModelInUse(t *testing.T, open func() rag.Store) {
 	wantIn(t, s, other(), alice, "in work while the model changes")
 }
 
+// Embedder makes vectors of any model, for tests.
+func Embedder(m rag.Model) rag.Embedder { return &embedder{m} }
+
 // embedder makes the vectors of the tests.
 type embedder struct{ model rag.Model }
 
