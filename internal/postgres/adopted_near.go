@@ -81,9 +81,9 @@ func firstOfEach(near []neighbor) []neighbor {
 }
 
 // probes is how many of an IVFFlat index's lists are read at first. An effort of
-// 400, the default, is a fifth of them: the measured recall beside the exact
+// 400, the default, is a tenth of them: the measured recall beside the exact
 // search is in docs/PERFORMANCE.md.
-func probes(lists, effort int) int { return min(max(lists*effort/2000, 10), lists) }
+func probes(lists, effort int) int { return min(max(lists*effort/4000, 10), lists) }
 
 // sampled is among how many rows a passage with its vector is looked for: there
 // need not be an index that leads to one.

@@ -33,6 +33,7 @@ func (s *Service) Run(ctx context.Context) {
 		workers.Go(func() { s.worker(ctx) })
 	}
 	workers.Go(func() { s.mover(ctx) })
+	workers.Go(func() { s.counter(ctx) })
 	if _, ok := s.store.(Reembedder); ok {
 		workers.Go(func() { s.follower(ctx) })
 	}

@@ -151,7 +151,7 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 		return t.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
 	})
 	if err != nil {
-		return nil, err
+		return nil, asField(err, func(int) string { return "query" })
 	}
 	if len(vectors) != 1 || len(vectors[0]) != t.embedder.Model().Dim {
 		return nil, Errorf(Internal, "the embedder answered %d vectors for one text", len(vectors))

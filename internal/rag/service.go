@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -100,6 +101,8 @@ type Service struct {
 	reembedding sync.Mutex // held by the one Reembed
 	moves       moves
 	following   following
+
+	queued, working atomic.Int64 // documents, as counter found them
 }
 
 // New makes a Service. Run must be running for uploads to be worked on.
