@@ -13,7 +13,9 @@ import (
 
 // selectNear takes what the index of all users' vectors has nearest to the
 // question among the documents of one user. The scan goes on until it has found
-// enough (relaxed_order), and what it finds is compared in full.
+// enough (relaxed_order), and what it finds is compared in full. To look twice as
+// far as in the store's own graphs costs little beside the list of the user's
+// documents, which is read anyway, and halves what is missed.
 const selectNear = `
 SELECT c.document_id::text, c.chunk_ord, c.embedding OPERATOR({ext}.<=>) $1::real[]::{ext}.vector
 FROM document_chunks c
@@ -27,16 +29,21 @@ ORDER BY c.embedding OPERATOR({ext}.<=>) $1::real[]::{ext}.vector LIMIT $4`
 // would not be faster. n is how many vectors of the model the user has.
 func (h *adoptedSearch) throughIndex(ctx context.Context, limit, n int) (near []neighbor, ok bool, err error) {
 	g, x := h.cfg.Graphs, h.old.near
-	if x.method == "" || n < g.From || limit > g.Most || float64(n)*g.Sparse < x.rows {
+	sparse := g.Sparse
+	if x.method == "hnsw" {
+		sparse *= 2
+	}
+	if x.method == "" || n < g.From || limit > g.Most || float64(n)*sparse < x.rows {
 		return nil, false, nil
 	}
-	// More than asked for: rows of one number are one passage, and the order is not strict.
-	ask := 2*limit + 20
+	// More than asked for: rows of one number are one passage, the order is not
+	// strict, and who looks further misses less.
+	ask := max(2*limit+20, 200)
 	var set string
 	switch x.method {
 	case "hnsw":
 		set = fmt.Sprintf("SET LOCAL hnsw.ef_search = %d; SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.max_scan_tuples = %d",
-			min(max(g.Effort, ask), 1000), max(20_000, n))
+			min(max(2*g.Effort, ask), 1000), max(20_000, n))
 	default:
 		set = fmt.Sprintf("SET LOCAL ivfflat.probes = %d; SET LOCAL ivfflat.iterative_scan = relaxed_order; SET LOCAL ivfflat.max_probes = %d",
 			probes(x.lists, g.Effort), x.lists)

@@ -63,5 +63,5 @@
 // schema (what lies where), store.go; documents.go, add.go, bodies.go, remove.go;
 // queue.go, stage.go, vectors.go, segment.go, publish.go, reembed.go, sweep.go (the way of
 // one document); view.go, index.go, cache.go, search.go, nearest.go, graphs.go;
-// adopted.go, adopted_words.go, adopted_search.go, adopted_near.go, adopted_library.go.
+// adopted.go, adopted_tables.go, adopted_words.go, adopted_search.go, adopted_near.go, adopted_library.go.
 package postgres

@@ -2,10 +2,10 @@ package postgres_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"weir/internal/postgres"
 	"weir/internal/rag"
@@ -54,15 +54,15 @@ func TestAServerFollowsAnother(t *testing.T) {
 			}
 		})
 	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for i := range 6 {
 		to := []rag.Model{other, testModel()}[i%2]
 		if err := moving.Reembed(t.Context(), storetest.Embedder(to), nil); err != nil {
 			t.Error(err)
 		}
 		for before := answers[1].Load(); answers[1].Load() < before+8 && !t.Failed(); {
-			if t.Context().Err() != nil {
-				t.Fatal("no answers")
-			}
+			<-tick.C
 		}
 		if asked.Model() != to {
 			t.Errorf("after move %d it asks with %v", i, asked.Model())
@@ -70,9 +70,7 @@ func TestAServerFollowsAnother(t *testing.T) {
 	}
 	stop()
 	work.Wait()
-	t.Log(fmt.Sprint(answers[0].Load(), " and ", answers[1].Load(), " answers"))
-	// A document with a model that is not in use any more is not published, and
-	// the one who tries finds out.
+	t.Logf("%d and %d answers", answers[0].Load(), answers[1].Load())
 	if _, err := serve(other).StartReembed(t.Context(), false); err != nil {
 		t.Errorf("settings that name another model at the start: %v", err)
 	}
