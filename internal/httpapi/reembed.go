@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"weir/internal/openapi"
 	"weir/internal/rag"
 )
 
@@ -38,7 +39,12 @@ func (c *Client) StartReembed(ctx context.Context, force bool) (rag.Move, error)
 func reembedDoc() description {
 	return description{
 		id: "reembed", tag: "service", summary: "Move all documents to the embedding model of the settings",
-		about: "Of all users. While a move is under way it begins no second. How it goes is `move` in `/v1/status`.",
-		gives: map[int]given{http.StatusAccepted: {about: "The move is under way.", content: jsonOf("Move", nil)}},
+		about: "Of all users. While a move is under way it begins no second. How it goes is `move` in `/v1/status`. " +
+			"When another server has moved the documents since this one was started, to a model that its settings do not name, it is a `conflict`.",
+		query: map[string]*openapi.Schema{
+			"force": {Type: "boolean", Description: "Move them even where another server has moved them since this one was started."},
+		},
+		refuses: []rag.Code{rag.Conflict},
+		gives:   map[int]given{http.StatusAccepted: {about: "The move is under way.", content: jsonOf("Move", nil)}},
 	}
 }
