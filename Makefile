@@ -9,6 +9,10 @@ GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 # Packages in which things happen side by side.
 CONCURRENT := ./cmd/... ./internal/builtin/... ./internal/chaos/... ./internal/embed/... ./internal/extract/... ./internal/drill/... ./internal/httpapi/... ./internal/load/... ./internal/metrics/... ./internal/postgres/... ./internal/postings/... ./internal/rag/... ./internal/sqlite/...
 
+# The suites of internal/storetest that -short leaves out, because they are the same once more: with few connections, and
+# behind a pooler. With them every suite of every store runs in full.
+SUITES     := ^Test(StoreTiny|StoreBehindPooler)$$
+
 ROUNDS    ?= 5
 FUZZTIME  ?= 30s
 DURATION  ?= 300
@@ -30,6 +34,7 @@ test: ## run the tests
 
 race: ## run the concurrent tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -short -shuffle=on $(CONCURRENT)
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m -run '$(SUITES)' ./internal/postgres
 
 lint: $(GOLANGCI) ## check the code
 	$(GOLANGCI) config verify

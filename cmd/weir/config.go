@@ -87,7 +87,7 @@ func (a *app) loadConfig(flags *pflag.FlagSet) (config, error) {
 			return c, wrong
 		}
 		if c.DatabaseURL == "" {
-			return c, usagef("%s is postgres, but DATABASE_URL is not set (nor PGHOST, POSTGRES_HOST or DB_HOST)", c.as("WEIR_STORE"))
+			return c, usagef("%s is postgres, but DATABASE_URL is not set (nor PGHOST, POSTGRES_HOST, DB_HOST or SUPABASE_DB_HOST)", c.as("WEIR_STORE"))
 		}
 		*c.origin("DATABASE_URL") = origin{c.DatabaseURL, "the variables of its parts"}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -40,25 +39,10 @@ func earlierEmbedder(c config, live rag.Model, m *metrics.Metrics) (rag.Embedder
 		return newEmbedder(c, m)
 	}
 	if c.Embedder != "openai" && !c.given("OPENAI_API_KEY") && !c.given("OPENAI_BASE_URL") {
-		return absent{live}, nil // no question goes to a provider that nobody named
+		return nil, rag.ErrNoProvider // no question goes to a provider that nobody named
 	}
 	c.Embedder, c.EmbeddingModel, c.Dimensions = "openai", live.Name, live.Dim
 	return newEmbedder(c, m)
-}
-
-// absent stands for the model of the documents' vectors where no provider is
-// set that has it: questions are answered by words until the documents were
-// moved.
-type absent struct{ model rag.Model }
-
-var _ rag.Embedder = absent{}
-
-func (a absent) Model() rag.Model { return a.model }
-
-func (absent) MaxBatch() int { return 1 }
-
-func (a absent) Embed(context.Context, rag.User, rag.Purpose, []string) ([][]float32, error) {
-	return nil, &rag.Error{Code: rag.Unavailable, Phase: "validate", Msg: "no provider is set for " + a.model.Name}
 }
 
 // calibration is what the scale of a model's similarities asks for;

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"weir/internal/embed"
@@ -28,6 +29,7 @@ type engine struct {
 	extractor *extract.Extractor
 	metrics   *metrics.Metrics // nil: nobody looks
 
+	opened    sync.Mutex     // guards embedders
 	embedders []rag.Embedder // to be closed
 	chat      rag.ChatModel  // never nil once joined
 	next      rag.Embedder   // what the settings name; it is in use but for the time until weir reembed has been run
@@ -88,27 +90,21 @@ func openPostgres(ctx context.Context, c config, tokens func(string) int, log *s
 
 // join makes the Service of the rooms that are open.
 func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
-	var live rag.Model
-	if s, ok := e.store.(rag.Reembedder); ok {
-		var err error
-		if live, err = s.LiveModel(ctx); err != nil {
-			return err
-		}
-	}
 	var err error
 	if e.chat, err = newChat(c, e.metrics); err != nil { //nolint:contextcheck // it lives until its Close, not as long as this ctx
 		return err
 	}
-	inUse, err := e.openEmbedders(c, live) //nolint:contextcheck // they live until their Close, not as long as this ctx
-	if err != nil {
+	if e.next, err = newEmbedder(c, e.metrics); err != nil { //nolint:contextcheck // it lives until its Close, not as long as this ctx
 		return err
 	}
+	e.embedders = append(e.embedders, e.next)
 	x := e.extractor
 	cfg := rag.Config{
 		Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxInFlight: c.MaxInFlight, MaxCallBytes: c.MaxCallMemory, UserShare: c.UserShare, MaxFileBytes: c.MaxFileBytes,
 		IngestWorkers: c.IngestWorkers, Lease: leaseTime, DocumentTimeout: c.DocumentTimeout,
 		Calibrate:   calibration,
-		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Next: e.next, Chat: e.chat, Log: log,
+		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Chat: e.chat, Log: log,
+		Next: e.next, Earlier: func(live rag.Model) (rag.Embedder, error) { return e.openEarlier(c, live) },
 	}
 	if e.metrics != nil {
 		cfg.Observer = e.metrics
@@ -116,32 +112,30 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 	if c.to != nil {
 		cfg.Tracer = c.to
 	}
-	if e.Service, err = rag.New(cfg, e.store, inUse, x); err != nil {
+	if e.Service, err = rag.New(cfg, e.store, e.next, x); err != nil {
 		return err
 	}
 	_, err = e.Settle(ctx)
 	return err
 }
 
-// openEmbedders opens the embedder that the settings name and, where the
-// documents' vectors are of another model, one for that, which is returned.
-func (e *engine) openEmbedders(c config, live rag.Model) (inUse rag.Embedder, err error) {
-	if e.next, err = newEmbedder(c, e.metrics); err != nil {
+// openEarlier opens an embedder for the model that the documents' vectors are
+// of, which is not the one of the settings.
+func (e *engine) openEarlier(c config, live rag.Model) (rag.Embedder, error) {
+	in, err := earlierEmbedder(c, live, e.metrics)
+	if err != nil {
 		return nil, err
 	}
-	e.embedders = append(e.embedders, e.next)
-	named := e.next.Model()
-	if named == (rag.Model{}) || live == (rag.Model{}) || named == live {
-		return e.next, nil
-	}
-	if inUse, err = earlierEmbedder(c, live, e.metrics); err == nil {
-		e.embedders = append(e.embedders, inUse)
-	}
-	return inUse, err
+	e.opened.Lock()
+	defer e.opened.Unlock()
+	e.embedders = append(e.embedders, in)
+	return in, nil
 }
 
 // pipeline is what asks the provider in use, or nil.
 func (e *engine) pipeline() *embed.Pipeline {
+	e.opened.Lock()
+	defer e.opened.Unlock()
 	for _, in := range e.embedders {
 		if p, ok := in.(*embed.Pipeline); ok && p.Model() == e.Model() {
 			return p

@@ -12,8 +12,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
+type reembedFlags struct {
+	json  bool
+	force bool
+}
+
 func (a *app) reembedCommand() *cobra.Command {
-	return &cobra.Command{
+	var f reembedFlags
+	cmd := &cobra.Command{
 		Use:   "reembed",
 		Short: "Move all documents to the embedding model of the settings",
 		Long: `Makes vectors of the embedding model that the settings name for all documents, of
@@ -25,14 +31,17 @@ Run it after a change of WEIR_EMBEDDER, WEIR_EMBEDDING_MODEL or
 WEIR_EMBEDDING_DIMENSIONS, or to give vectors to documents that were indexed
 without an embedder. When a server holds the data folder, the server does it, with
 its own settings: restart it with the new ones first, it goes on answering with the
-old model.`,
+old model. Other servers on the same database follow within seconds.`,
 		Example: `  WEIR_EMBEDDING_MODEL=text-embedding-3-large weir reembed`,
 		Args:    exactly(0, ""),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.reembed(cmd) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.reembed(cmd, f) },
 	}
+	cmd.Flags().BoolVar(&f.json, "json", false, "print a line of JSON at the end, and one for each step on standard error")
+	cmd.Flags().BoolVar(&f.force, "force", false, "have the server move the documents even where another one has moved them since it was started")
+	return cmd
 }
 
-func (a *app) reembed(cmd *cobra.Command) (err error) {
+func (a *app) reembed(cmd *cobra.Command, f reembedFlags) (err error) {
 	ctx := cmd.Context()
 	c, err := a.loadConfig(cmd.Flags())
 	if err != nil {
@@ -43,7 +52,7 @@ func (a *app) reembed(cmd *cobra.Command) (err error) {
 		return err
 	}
 	if h == nil {
-		return a.reembedThrough(cmd, c, note)
+		return a.reembedThrough(cmd, c, note, f)
 	}
 	defer func() { err = errors.Join(err, h.release()) }()
 	if c.Embedder == "none" {
@@ -55,25 +64,46 @@ func (a *app) reembed(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, e.close(ctx)) }()
 	from, to := e.Model(), e.next.Model()
-	return a.tellMove(ctx, from, to, func(report func(rag.Progress)) error { return e.Reembed(ctx, e.next, report) })
+	return a.tellMove(ctx, f, from, to, func(report func(rag.Progress)) error { return e.Reembed(ctx, e.next, report) })
+}
+
+// movedJSON is the result of reembed --json, and each of its steps.
+type movedJSON struct {
+	From     *rag.Model   `json:"from"` // null: the documents had no vectors
+	To       rag.Model    `json:"to"`
+	Progress rag.Progress `json:"progress"`
+	Moved    bool         `json:"moved"` // false in a step
 }
 
 // tellMove runs a move and prints how far it is, a line for each tenth.
-func (a *app) tellMove(ctx context.Context, from, to rag.Model, move func(report func(rag.Progress)) error) error {
+func (a *app) tellMove(ctx context.Context, f reembedFlags, from, to rag.Model, move func(report func(rag.Progress)) error) error {
 	tenth := -1
 	var last rag.Progress
+	state := movedJSON{To: to}
+	if from != (rag.Model{}) {
+		state.From = &from
+	}
 	err := move(func(p rag.Progress) {
 		last = p
-		if p.Total > 0 && p.Done*10/p.Total > tenth {
-			tenth = p.Done * 10 / p.Total
+		if p.Total <= 0 || p.Done*10/p.Total <= tenth {
+			return
+		}
+		tenth = p.Done * 10 / p.Total
+		if state.Progress = p; f.json {
+			_ = printJSONLine(a.stderr, state) // talk: nothing is lost with it
+		} else {
 			fmt.Fprintf(a.stderr, "%d of %d passages have a vector of %s\n", p.Done, p.Total, to.Name)
 		}
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			fmt.Fprintln(a.stderr, "What was made is kept; run the command again to go on.")
+			return errors.New("stopped before the end; what was made is kept, run the command again to go on")
 		}
 		return err
+	}
+	if f.json {
+		state.Progress, state.Moved = last, true
+		return printJSONLine(a.stdout, state)
 	}
 	if from == to || from == (rag.Model{}) {
 		fmt.Fprintf(a.stdout, "All %d passages have vectors of %s.\n", last.Total, to.Name)
@@ -84,7 +114,7 @@ func (a *app) tellMove(ctx context.Context, from, to rag.Model, move func(report
 }
 
 // reembedThrough has the server that holds the data folder do it.
-func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote) error {
+func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote, f reembedFlags) error {
 	ctx := cmd.Context()
 	to, err := note.client(clientGrace)
 	if err != nil {
@@ -95,14 +125,14 @@ func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote) erro
 	if err != nil {
 		return err
 	}
-	m, err := client.StartReembed(ctx)
+	m, err := client.StartReembed(ctx, f.force)
 	if err != nil {
 		return err
 	}
 	if named := (rag.Model{Name: c.EmbeddingModel, Dim: c.Dimensions}); c.given("WEIR_EMBEDDING_MODEL") && named.Name != m.To.Name {
 		fmt.Fprintf(a.stderr, "weir: the server at %s moves the documents to %s, the model of its own settings, not to %s\n", note.Address, m.To.Name, named.Name)
 	}
-	return a.tellMove(ctx, m.From, m.To, func(report func(rag.Progress)) error {
+	return a.tellMove(ctx, f, m.From, m.To, func(report func(rag.Progress)) error {
 		poll := time.NewTicker(movePoll)
 		defer poll.Stop()
 		for {

@@ -21,6 +21,7 @@ import (
 	"weir/internal/httpapi"
 	"weir/internal/mcpapi"
 	"weir/internal/metrics"
+	"weir/internal/postgres"
 	"weir/internal/rag"
 
 	"github.com/spf13/cobra"
@@ -153,7 +154,7 @@ func (a *app) answer(ctx context.Context, server *httpapi.Server, e *engine, c c
 	}()
 	ready := a.index(indexCtx, e, c, docs, user)
 	if indexCtx.Err() == nil {
-		a.tellReady(c, server.URL(), e.Model(), user, question(ready))
+		a.tellReady(c, server.URL(), e.searchIs(indexCtx), user, question(ready))
 	}
 	return <-served
 }
@@ -242,17 +243,35 @@ func tryAddress(ctx context.Context, c config) error {
 	return l.Close()
 }
 
+// searchIs says in words what a search does now.
+func (e *engine) searchIs(ctx context.Context) string {
+	in := e.Model()
+	switch {
+	case in == rag.Model{}:
+		return "lexical: by words alone, because there is no embedder (WEIR_EMBEDDER=none)"
+	case !e.HasProvider():
+		return "by words alone: the documents' vectors are of " + in.Name + ", and no provider is set for it"
+	}
+	if old, ok := e.store.(*postgres.Adopted); ok {
+		// A look that fails is told to those who search.
+		if _, v, err := old.Sample(ctx, in); err == nil && v == nil {
+			return "by words alone as far as can be seen: no vector of " + in.Name + " was found in the tables"
+		}
+	}
+	mode := "hybrid: words and vectors of " + in.Name
+	if in.Name == builtin.Name {
+		mode += ", the model inside this program"
+	}
+	return mode
+}
+
 // tellReady prints the address, and a command that asks the question if there
 // is one.
-func (a *app) tellReady(c config, url string, in rag.Model, user, question string) {
-	mode := "hybrid: words and vectors of " + in.Name
-	switch in.Name {
-	case builtin.Name:
-		mode += ", the model inside this program"
-	case "":
-		mode = "lexical: by words alone, because there is no embedder (WEIR_EMBEDDER=none)"
-	}
+func (a *app) tellReady(c config, url, mode, user, question string) {
 	ready := fmt.Sprintf("Weir is ready at %s\nSearch is %s\n", url, mode)
+	if c.ChatModel != "" {
+		ready += "Answers are written by " + c.ChatModel + "\n"
+	}
 	if question != "" {
 		ready += fmt.Sprintf("Try:\n  %s\n", curl(url, user, question, c.authenticates()))
 	}

@@ -102,7 +102,7 @@ const (
 func (d *door) routes() []route {
 	routes := []route{
 		{method: "GET", path: "/healthz", handle: d.healthz, lane: noPlace, quiet: true, public: true},
-		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true},
+		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true, query: []string{"for"}},
 		{method: "GET", path: "/v1/status", handle: d.status, lane: noPlace, quiet: true, needs: rag.MayRead | rag.MayObserve},
 		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody, most: maxJSON, needs: rag.MayRead},
 		{method: "POST", path: "/v1/embeddings", handle: d.embeddings, body: jsonBody, most: maxEmbeddings, openai: true, needs: rag.MayRead},
@@ -115,7 +115,7 @@ func (d *door) routes() []route {
 		{method: "DELETE", path: "/v1/documents/{id}", handle: d.remove},
 		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
-		{method: "POST", path: "/v1/reembed", handle: d.reembed, needs: rag.MayOperate},
+		{method: "POST", path: "/v1/reembed", handle: d.reembed, query: []string{"force"}, needs: rag.MayOperate},
 	}
 	routes = append(routes, d.askRoutes()...)
 	if d.cfg.MCP != nil {

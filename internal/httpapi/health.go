@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/openapi"
 	"weir/internal/rag"
 )
 
@@ -20,8 +21,9 @@ func (d *door) healthz(context.Context, *exchange) (reply, error) {
 	return reply{status: http.StatusOK, body: health{"ok"}}, nil
 }
 
-// readyz is GET /readyz: retrieval can be answered now.
-func (d *door) readyz(ctx context.Context, _ *exchange) (reply, error) {
+// readyz is GET /readyz: retrieval can be answered now, and documents stored;
+// with for=retrieval the first alone.
+func (d *door) readyz(ctx context.Context, x *exchange) (reply, error) {
 	if d.isDraining() {
 		return reply{}, rag.Errorf(rag.Unavailable, "the server is stopping")
 	}
@@ -30,9 +32,17 @@ func (d *door) readyz(ctx context.Context, _ *exchange) (reply, error) {
 			return reply{}, &rag.Error{Code: rag.Unavailable, Msg: "nobody can be let in: what callers are known by cannot be had", Err: err}
 		}
 	}
+	ready := d.svc.Ready
+	switch x.query.Get("for") {
+	case "":
+	case "retrieval":
+		ready = d.svc.ReadyToRetrieve
+	default:
+		return reply{}, rag.FieldErrorf("for", "must be retrieval, or left out")
+	}
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()
-	err := d.svc.Ready(ctx)
+	err := ready(ctx)
 	switch rag.CodeOf(err) { // the others pass as they are, as Unavailable
 	case "":
 		return reply{status: http.StatusOK, body: health{"ready"}}, nil
@@ -97,8 +107,11 @@ func healthzDoc() description {
 
 func readyzDoc() description {
 	return description{
-		id: "readyz", tag: "service", summary: "Can retrieval be answered now",
+		id: "readyz", tag: "service", summary: "Can retrieval be answered, and documents be stored, now",
 		about: "Else the answer is 503 with the reason, also while the server is stopping.",
+		query: map[string]*openapi.Schema{
+			"for": {Type: "string", Description: "`retrieval`: whether anything can be stored does not count, as for a server on a database's standby."},
+		},
 		gives: map[int]given{http.StatusOK: {about: "It can.", content: jsonOf("Health", health{"ready"})}},
 	}
 }

@@ -169,6 +169,10 @@ func provokeHandler(t *testing.T, d *door, s *shelf, name string, status int, re
 		return post("/v1/embeddings", `{"input":"a","model":"other"}`)
 	case "POST /v1/reembed 202":
 		return askOf(t, d, reembedOf(t), request(t, http.MethodPost, "/v1/reembed", nil))
+	case "POST /v1/reembed 409":
+		rt := reembedOf(t)
+		rt.handle = func(context.Context, *exchange) (reply, error) { return reply{}, rag.Errorf(rag.Conflict, "moved") }
+		return askOf(t, d, rt, request(t, http.MethodPost, "/v1/reembed", nil))
 	case "POST /mcp 200":
 		return post("/mcp", `{"jsonrpc":"2.0","id":1,"method":"ping"}`)
 	case "POST /mcp 202":

@@ -122,6 +122,8 @@ func TestRefusals(t *testing.T) {
 		{"very large text", [4]string{"POST", "/v1/documents", contentJSON, `{"filename":"a","text":"` + strings.Repeat("x", smallFile+formExtra) + `"}`}, nil, 413, rag.TooLarge, "text", "WEIR_MAX_FILE_BYTES"},
 		{"text without a name", [4]string{"POST", "/v1/documents", contentJSON, `{"text":"a"}`}, nil, 400, rag.Invalid, "filename", "filename: is missing"},
 		{"text empty", [4]string{"POST", "/v1/documents", contentJSON, `{"filename":"a"}`}, nil, 400, rag.Invalid, "text", "text: is missing"},
+		{"ready for what", [4]string{"GET", "/readyz?for=uploads", "", ""}, nil, 400, rag.Invalid, "for", "must be retrieval"},
+		{"force what", [4]string{"POST", "/v1/reembed?force=please", "", ""}, nil, 400, rag.Invalid, "force", "true or false"},
 		{"wait what", [4]string{"POST", "/v1/documents?wait=yes", contentJSON, `{}`}, nil, 400, rag.Invalid, "wait", "true or false"},
 		{"replace what", [4]string{"POST", "/v1/documents?replace", contentJSON, `{}`}, nil, 400, rag.Invalid, "replace", "true or false"},
 		{"wait twice", [4]string{"POST", "/v1/documents?wait=true&wait=true", contentJSON, `{}`}, nil, 400, rag.Invalid, "wait", "2 times"},

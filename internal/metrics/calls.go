@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -110,7 +111,7 @@ func (m *Metrics) observeStages(e rag.CallEnd) {
 	}
 	// A lexical retrieval has a time for embedding too, of next to nothing,
 	// unless embedding was tried and given up.
-	tried := slices.ContainsFunc(e.Degraded, func(d rag.Degraded) bool { return d.Stage == "embed" && d.Reason != "no_embedder" })
+	tried := slices.ContainsFunc(e.Degraded, func(d rag.Degraded) bool { return d.Stage == "embed" && !strings.HasPrefix(d.Reason, "no_embedder") })
 	if e.Timings.Embed > 0 && (e.Mode != rag.Lexical || tried) {
 		m.calls.stages.WithLabelValues("embed").Observe(seconds(e.Timings.Embed))
 	}

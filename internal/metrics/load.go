@@ -30,5 +30,20 @@ func loadCollector(load func() rag.Load) prometheus.Collector {
 		func(n rag.Load) float64 { return n.PredictedWait.Seconds() })
 	l.gauge("weir_calls_oldest_age_seconds", "Age of the oldest call; 0 when there is none.",
 		func(n rag.Load) float64 { return n.OldestAge.Seconds() })
+	l.gauge("weir_documents_queued", "Documents that wait to be indexed, of all servers on the store, as of at most some seconds ago.",
+		func(n rag.Load) float64 { return float64(n.Queued) })
+	l.gauge("weir_documents_in_work", "Documents that are being indexed, by all servers on the store, as of at most some seconds ago.",
+		func(n rag.Load) float64 { return float64(n.Working) })
+	l.gauge("weir_move_running", "1 while this server moves the documents to another embedding model.",
+		func(n rag.Load) float64 {
+			if n.Moving {
+				return 1
+			}
+			return 0
+		})
+	l.gauge("weir_move_passages", "Passages of the documents that this server moves, or moved last, to another embedding model.",
+		func(n rag.Load) float64 { return float64(n.Moved.Total) })
+	l.gauge("weir_move_passages_done", "Of those, the ones that have a vector of that model.",
+		func(n rag.Load) float64 { return float64(n.Moved.Done) })
 	return l
 }

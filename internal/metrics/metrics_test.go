@@ -324,6 +324,7 @@ func TestStateIsReadAtEachScrape(t *testing.T) {
 	load := rag.Load{
 		InFlight: 1, MaxInFlight: 2, Waiting: 3, MaxWaiting: 4, Bytes: 5, MaxBytes: 6,
 		PredictedWait: 1500 * time.Millisecond, OldestAge: 2500 * time.Millisecond, Refused: 7, Overruns: 8,
+		Queued: 9, Working: 10, Moving: true, Moved: rag.Progress{Done: 11, Total: 12},
 	}
 	stats := embed.Stats{
 		Queued: 1, QueuedIngest: 2, Pending: 3, PendingBytes: 4, Retrying: 5, Users: 6, Slots: 7, Cooling: 8, Limit: 9, MaxSlots: 10,
@@ -334,6 +335,7 @@ func TestStateIsReadAtEachScrape(t *testing.T) {
 		"weir_calls_in_flight{}": 1, "weir_calls_in_flight_limit{}": 2, "weir_calls_waiting{}": 3, "weir_calls_waiting_limit{}": 4,
 		"weir_calls_held_bytes{}": 5, "weir_calls_held_limit_bytes{}": 6, "weir_calls_predicted_wait_seconds{}": 1.5,
 		"weir_calls_oldest_age_seconds{}": 2.5, "weir_refusals_total{}": 7, "weir_deadline_overruns_total{}": 8,
+		"weir_documents_queued{}": 9, "weir_documents_in_work{}": 10, "weir_move_running{}": 1, "weir_move_passages_done{}": 11, "weir_move_passages{}": 12,
 		"weir_queue_texts{purpose=query}": 1, "weir_queue_texts{purpose=ingest}": 2, "weir_pending_texts{}": 3, "weir_pending_bytes{}": 4,
 		"weir_retrying_batches{}": 5, "weir_pending_users{}": 6, "weir_provider_slots_busy{}": 7, "weir_provider_slots_cooling{}": 8,
 		"weir_provider_slots_limit{}": 9, "weir_provider_slots_max{}": 10, "weir_provider_batch_limit{}": 11,

@@ -57,7 +57,7 @@ func newVocabulary() vocabulary {
 		v.codes = append(v.codes, string(c))
 	}
 	v.reasons = append(words{
-		"no_embedder", "no_vectors", "query_cut",
+		"no_embedder", "no_embedder_for_model", "no_vectors", "query_cut",
 		"no_chat_model", "empty", "uncited", "citations_dropped", "length", "content_filter", "history_cut",
 	}, v.codes...)
 	for _, p := range attemptPhases() {

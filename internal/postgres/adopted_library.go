@@ -21,10 +21,10 @@ const awaited = "the system that keeps these documents has stored no passages of
 
 // selectAdopted lists documents as they are in the old tables; the condition
 // and what follows it come behind.
-func (s *Adopted) selectAdopted() string {
+func (s adoption) selectAdopted() string {
 	model, dims := "''", "0"
 	if s.old.embedding != "" {
-		dims = "(SELECT vector_dims(c.embedding) FROM document_chunks c WHERE c.document_id = d.document_id AND c.embedding IS NOT NULL LIMIT 1)"
+		dims = s.sql("(SELECT {ext}.vector_dims(c.embedding) FROM document_chunks c WHERE c.document_id = d.document_id AND c.embedding IS NOT NULL LIMIT 1)")
 		if s.old.model != "" {
 			model = fmt.Sprintf("(SELECT %s::text FROM document_chunks c WHERE c.document_id = d.document_id AND c.embedding IS NOT NULL LIMIT 1)", s.old.model)
 		}
@@ -35,7 +35,7 @@ SELECT d.document_id::text, %s, %s, %s, %s, %s, %s, coalesce(%s, ''), coalesce(%
 FROM documents d WHERE %s `, s.old.filename, s.old.media, s.old.bytes, s.old.sum, s.old.created, s.old.updated, model, dims, s.old.user)
 }
 
-func (s *Adopted) scan(row pgx.Row) (d rag.Document, err error) {
+func (s adoption) scan(row pgx.Row) (d rag.Document, err error) {
 	if err := row.Scan(&d.ID, &d.Filename, &d.MediaType, &d.Bytes, &d.SHA256, &d.CreatedAt, &d.UpdatedAt, &d.Model.Name, &d.Model.Dim, &d.Chunks); err != nil {
 		return d, err
 	}
@@ -54,7 +54,8 @@ func (s *Adopted) scan(row pgx.Row) (d rag.Document, err error) {
 }
 
 // Document implements [rag.Library].
-func (s *Adopted) Document(ctx context.Context, user rag.User, id string) (doc rag.Document, err error) {
+func (p *Adopted) Document(ctx context.Context, user rag.User, id string) (doc rag.Document, err error) {
+	s := p.now()
 	if err := checkUser(user); err != nil {
 		return rag.Document{}, err
 	}
@@ -76,7 +77,8 @@ func (s *Adopted) Document(ctx context.Context, user rag.User, id string) (doc r
 }
 
 // Documents implements [rag.Library].
-func (s *Adopted) Documents(ctx context.Context, user rag.User, p rag.Page) (docs []rag.Document, next string, err error) {
+func (o *Adopted) Documents(ctx context.Context, user rag.User, p rag.Page) (docs []rag.Document, next string, err error) {
+	s := o.now()
 	if err := checkUser(user); err != nil {
 		return nil, "", err
 	}
@@ -168,7 +170,8 @@ func (s *Adopted) readCursor(user rag.User, cursor string) (at time.Time, id str
 }
 
 // Counts implements [rag.Library].
-func (s *Adopted) Counts(ctx context.Context, user rag.User, ids []string) (map[rag.Status]int, error) {
+func (p *Adopted) Counts(ctx context.Context, user rag.User, ids []string) (map[rag.Status]int, error) {
+	s := p.now()
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}

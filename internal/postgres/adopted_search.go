@@ -12,9 +12,9 @@ import (
 	"weir/internal/rag"
 )
 
-// Candidates implements [rag.Searcher]. Vectors are compared one by one, so the
-// result is that of the exact search, whatever indexes the tables have.
-func (s *Adopted) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag.Candidates, error) {
+// Candidates implements [rag.Searcher].
+func (p *Adopted) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag.Candidates, error) {
+	s := p.now()
 	if err := checkQuery(user, q); err != nil {
 		return rag.Candidates{}, err
 	}
@@ -36,7 +36,7 @@ func (s *Adopted) Candidates(ctx context.Context, user rag.User, q rag.Query) (r
 	return out, nil
 }
 
-func (s *Adopted) attemptSearch(ctx context.Context, doing string, user rag.User, x *index, q rag.Query, turn bool, out *rag.Candidates) error {
+func (s adoption) attemptSearch(ctx context.Context, doing string, user rag.User, x *index, q rag.Query, turn bool, out *rag.Candidates) error {
 	if turn {
 		if x.take(ctx) != nil {
 			return ended(ctx, doing)
@@ -50,7 +50,7 @@ func (s *Adopted) attemptSearch(ctx context.Context, doing string, user rag.User
 		if err != nil || len(listed) == 0 {
 			return err
 		}
-		h := adoptedSearch{Adopted: s, tx: tx, x: x, v: x.view.Load(), q: q, user: user, with: map[string]int{}}
+		h := adoptedSearch{adoption: s, tx: tx, x: x, v: x.view.Load(), q: q, user: user, with: map[string]int{}}
 		for _, m := range listed {
 			h.with[m.id] = m.withVector
 		}
@@ -85,7 +85,7 @@ func (s *Adopted) attemptSearch(ctx context.Context, doing string, user rag.User
 
 // adoptedSearch is one attempt.
 type adoptedSearch struct {
-	*Adopted
+	adoption
 	tx   pgx.Tx
 	x    *index
 	v    *view
@@ -124,7 +124,7 @@ func (h *adoptedSearch) run(ctx context.Context, out *rag.Candidates) (err error
 	var near []neighbor
 	cosines := map[rag.Ref]float64{}
 	if h.q.Vector != nil && out.NoVector < out.Chunks {
-		if near, err = h.nearest(ctx, among, min(h.q.Limit, out.Chunks-out.NoVector)); err != nil {
+		if near, err = h.nearest(ctx, among, out.Chunks-out.NoVector); err != nil {
 			return err
 		}
 		if cosines, err = h.cosines(ctx, hits); err != nil {
@@ -135,9 +135,18 @@ func (h *adoptedSearch) run(ctx context.Context, out *rag.Candidates) (err error
 	return nil
 }
 
-// nearest compares every vector of the user. The order is by an aggregate or a
-// sum, which no index of the tables can serve: it is always exact.
-func (h *adoptedSearch) nearest(ctx context.Context, among []*member, limit int) ([]neighbor, error) {
+// nearest finds the best of the n passages that have a vector of the model: of a
+// user with many through the index of the tables, else by comparing every one.
+// Then the order is by an aggregate or a sum, which no index can serve: it is
+// always exact.
+func (h *adoptedSearch) nearest(ctx context.Context, among []*member, n int) ([]neighbor, error) {
+	limit := min(h.q.Limit, n)
+	if among == nil {
+		near, ok, err := h.throughIndex(ctx, limit, n)
+		if err != nil || ok {
+			return near, err
+		}
+	}
 	name, _ := h.asked(h.user)
 	var ids []string
 	if among != nil {
@@ -146,9 +155,9 @@ func (h *adoptedSearch) nearest(ctx context.Context, among []*member, limit int)
 			ids[i] = m.id
 		}
 	}
-	distance, group := fmt.Sprintf("min(%s <=> $3::real[]::vector)", h.old.embedding), "GROUP BY d.document_id, c.chunk_ord, "+h.old.created
+	distance, group := fmt.Sprintf(h.sql("min(%s OPERATOR({ext}.<=>) $3::real[]::{ext}.vector)"), h.old.embedding), "GROUP BY d.document_id, c.chunk_ord, "+h.old.created
 	if h.old.unique {
-		distance, group = fmt.Sprintf("(%s <=> $3::real[]::vector) + 0", h.old.embedding), ""
+		distance, group = fmt.Sprintf(h.sql("(%s OPERATOR({ext}.<=>) $3::real[]::{ext}.vector) + 0"), h.old.embedding), ""
 	}
 	rows, err := h.tx.Query(ctx, fmt.Sprintf(`
 SELECT d.document_id::text, c.chunk_ord, %s
@@ -172,10 +181,10 @@ func (h *adoptedSearch) cosines(ctx context.Context, hits []postings.Hit) (map[r
 	for i, hit := range hits {
 		ids[i], places[i] = h.v.find(hit.Key).id, int32(hit.Chunk) //nolint:gosec // at most maxChunks
 	}
-	rows, err := h.tx.Query(ctx, fmt.Sprintf(`
-SELECT r.id, r.place, min(%s <=> $1::real[]::vector)
+	rows, err := h.tx.Query(ctx, fmt.Sprintf(h.sql(`
+SELECT r.id, r.place, min(%s OPERATOR({ext}.<=>) $1::real[]::{ext}.vector)
 FROM unnest($3::text[], $4::integer[]) r (id, place) JOIN document_chunks c ON c.document_id = r.id::%s AND c.chunk_ord = r.place
-WHERE c.text IS NOT NULL AND %s GROUP BY 1, 2`, h.old.embedding, h.old.docType, h.hasVector(h.q.Model, "$2")), h.q.Vector, stored(h.q.Model.Name), ids, places)
+WHERE c.text IS NOT NULL AND %s GROUP BY 1, 2`), h.old.embedding, h.old.docType, h.hasVector(h.q.Model, "$2")), h.q.Vector, stored(h.q.Model.Name), ids, places)
 	if err != nil {
 		return nil, err
 	}
@@ -193,8 +202,8 @@ func (h *adoptedSearch) neighbors(rows pgx.Rows) (near []neighbor, err error) {
 	var place int
 	var distance *float64
 	_, err = pgx.ForEachRow(rows, []any{&id, &place, &distance}, func() error {
-		if _, known := h.v.byID[id]; known && distance != nil && !math.IsNaN(*distance) {
-			near = append(near, neighbor{Ref: rag.Ref{DocID: id, Index: place}, cosine: clamp(1 - *distance)})
+		if i, known := h.v.byID[id]; known && distance != nil && !math.IsNaN(*distance) {
+			near = append(near, neighbor{Ref: rag.Ref{DocID: id, Index: place}, key: h.v.members[i].key, cosine: clamp(1 - *distance)})
 		}
 		return nil
 	})
@@ -202,7 +211,8 @@ func (h *adoptedSearch) neighbors(rows pgx.Rows) (near []neighbor, err error) {
 }
 
 // Chunks implements [rag.Searcher].
-func (s *Adopted) Chunks(ctx context.Context, user rag.User, refs []rag.Ref) ([]rag.Chunk, error) {
+func (p *Adopted) Chunks(ctx context.Context, user rag.User, refs []rag.Ref) ([]rag.Chunk, error) {
+	s := p.now()
 	if err := checkUser(user); err != nil {
 		return nil, err
 	}

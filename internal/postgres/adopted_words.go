@@ -25,7 +25,7 @@ type listed struct {
 // list tells what the user can find, oldest first. The stamp of a document
 // changes with every write to one of its passages (xmin is the transaction that
 // wrote a row), and with its name.
-func (s *Adopted) list(ctx context.Context, tx pgx.Tx, user rag.User, model rag.Model) ([]listed, error) {
+func (s adoption) list(ctx context.Context, tx pgx.Tx, user rag.User, model rag.Model) ([]listed, error) {
 	name, ok := s.asked(user)
 	if !ok {
 		return nil, nil
@@ -47,7 +47,7 @@ GROUP BY d.document_id, %[1]s, %[5]s ORDER BY %[5]s, d.document_id`, s.old.filen
 
 // hasVector is the condition that a passage has a vector of a model, whose name
 // is the parameter.
-func (s *Adopted) hasVector(model rag.Model, parameter string) string {
+func (s adoption) hasVector(model rag.Model, parameter string) string {
 	never := "false AND " + parameter + "::text = ''"
 	if model.Dim == 0 || s.old.embedding == "" || (s.old.dimensions > 0 && s.old.dimensions != model.Dim) {
 		return never
@@ -63,7 +63,7 @@ func (s *Adopted) hasVector(model rag.Model, parameter string) string {
 		condition += fmt.Sprintf("coalesce(%s::text = %s::text, %s)", s.old.model, parameter, unnamed)
 	}
 	if s.old.dimensions < 0 { // each vector has to be looked at
-		condition = fmt.Sprintf("CASE WHEN %s THEN vector_dims(%s) = %d ELSE false END", condition, s.old.embedding, model.Dim)
+		condition = fmt.Sprintf(s.sql("CASE WHEN %s THEN {ext}.vector_dims(%s) = %d ELSE false END"), condition, s.old.embedding, model.Dim)
 	}
 	return condition
 }
@@ -105,7 +105,7 @@ func number(old *view, all []listed) []member {
 	return out
 }
 
-func (s *Adopted) loadIndex(ctx context.Context, doing string, user rag.User, x *index) error {
+func (s adoption) loadIndex(ctx context.Context, doing string, user rag.User, x *index) error {
 	if x.take(ctx) != nil {
 		return ended(ctx, doing)
 	}
@@ -125,7 +125,7 @@ func (s *Adopted) loadIndex(ctx context.Context, doing string, user rag.User, x 
 }
 
 // change brings the index to a list. The caller has the turn.
-func (s *Adopted) change(ctx context.Context, tx pgx.Tx, x *index, all []listed) error {
+func (s adoption) change(ctx context.Context, tx pgx.Tx, x *index, all []listed) error {
 	names := make(map[string]string, len(all))
 	for _, l := range all {
 		names[l.id] = l.filename
@@ -144,7 +144,7 @@ func (s *Adopted) change(ctx context.Context, tx pgx.Tx, x *index, all []listed)
 
 // segment makes the posting segment of a document. Its places are chunk_ord:
 // gaps are passages without words, two rows of one number are one passage.
-func (s *Adopted) segment(ctx context.Context, tx pgx.Tx, id, filename string) ([]byte, error) {
+func (s adoption) segment(ctx context.Context, tx pgx.Tx, id, filename string) ([]byte, error) {
 	rows, err := tx.Query(ctx, fmt.Sprintf(`
 SELECT c.chunk_ord, c.text FROM document_chunks c
 WHERE c.document_id = $1::text::%s AND c.text IS NOT NULL AND c.chunk_ord BETWEEN 0 AND %d ORDER BY c.chunk_ord, %s`, s.old.docType, maxChunks-1, s.old.chunkID), id)

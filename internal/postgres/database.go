@@ -33,7 +33,8 @@ type database struct {
 	search *pgxpool.Pool
 	other  *pgxpool.Pool
 	mask   func(string) string
-	path   string        // the search_path, quoted
+	path   string        // the search_path, quoted: the schema of the tables alone
+	ext    string        // the schema of pgvector, quoted
 	plans  string        // more settings of each transaction
 	loads  chan struct{} // as many indexes are loaded at once, so that searches have connections left
 
@@ -273,6 +274,11 @@ func (d *database) beginQuery(ctx context.Context, m mode, s scope) string {
 	fmt.Fprintf(&b, "; SET LOCAL weir.owner = '%s'; SET LOCAL weir.scope = '%s'", owner, scope)
 	return b.String()
 }
+
+// sql puts the schema of pgvector in a statement. That schema is not on the
+// search_path: were it, a table of it that has the name of one of ours would be
+// taken in the place of ours whenever ours is gone or not to be seen.
+func (d *database) sql(text string) string { return strings.ReplaceAll(text, "{ext}", d.ext) }
 
 // quote makes an identifier of a name.
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }

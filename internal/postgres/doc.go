@@ -52,8 +52,10 @@
 //
 // The columns say what there is. Nothing is written and no object made: words
 // are read from the passages into the index in memory, document by document, and
-// read again when a document's rows have changed (by number and xmin); vectors
-// are compared one by one, past any index the tables have.
+// read again when a document's rows have changed (by number and xmin). Vectors
+// are compared one by one, past any index the tables have, but of a user who has
+// a large part of them: then through that index, if it finds enough. What the
+// tables are like is looked up now and then, and is the same during one call.
 //
 // # Reading order
 //
@@ -61,5 +63,5 @@
 // schema (what lies where), store.go; documents.go, add.go, bodies.go, remove.go;
 // queue.go, stage.go, vectors.go, segment.go, publish.go, reembed.go, sweep.go (the way of
 // one document); view.go, index.go, cache.go, search.go, nearest.go, graphs.go;
-// adopted.go, adopted_words.go, adopted_search.go, adopted_library.go.
+// adopted.go, adopted_tables.go, adopted_words.go, adopted_search.go, adopted_near.go, adopted_library.go.
 package postgres

@@ -24,6 +24,9 @@ func (s *Store) Hold(ctx context.Context, user rag.User, holds chan<- struct{}, 
 // GraphSearches tells how many searches went through a graph.
 func (s *Store) GraphSearches() int64 { return s.graphs.Load() }
 
+// IndexSearches tells how many searches went through an index of the tables.
+func (s *Adopted) IndexSearches() int64 { return s.graphs.Load() }
+
 // SweepAll removes all waste.
 func (s *Store) SweepAll(ctx context.Context) error {
 	for more := true; more; {

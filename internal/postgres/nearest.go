@@ -21,11 +21,11 @@ type neighbor struct {
 
 // selectExact compares the question with every vector of the user that can be
 // found. All vectors have unit length, so the inner product is the cosine.
-// vector <#> vector is served by no index: those there are index halfvec.
+// <#> between vectors is served by no index: those there are index halfvec.
 const selectExact = `
 SELECT d.body, v.idx, v.distance
 FROM (SELECT key, body FROM documents WHERE owner = $1 AND status = 'ready' AND model = $2 AND ($3::bigint[] IS NULL OR body = ANY($3)) OFFSET 0) d
-CROSS JOIN LATERAL (SELECT v.idx, v.v <#> $4::real[]::vector AS distance FROM vectors v WHERE v.owner = $1 AND v.body = d.body AND v.model = $2 OFFSET 0) v
+CROSS JOIN LATERAL (SELECT v.idx, v.v OPERATOR({ext}.<#>) $4::real[]::{ext}.vector AS distance FROM vectors v WHERE v.owner = $1 AND v.body = d.body AND v.model = $2 OFFSET 0) v
 ORDER BY v.distance, d.key, v.idx LIMIT $5`
 
 // nearest is the vector half: the best of n chunks that have a vector of the
@@ -45,7 +45,7 @@ func (h *search) nearest(ctx context.Context, among []*member, n int) ([]neighbo
 			bodies[i] = m.body
 		}
 	}
-	rows, err := h.tx.Query(ctx, selectExact, h.owner, h.model, bodies, h.q.Vector, limit)
+	rows, err := h.tx.Query(ctx, h.sql(selectExact), h.owner, h.model, bodies, h.q.Vector, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func clamp(cosine float64) float64 { return max(-1, min(1, cosine)) }
 const selectCosines = `
 SELECT r.body, r.idx, v.distance
 FROM unnest($3::bigint[], $4::integer[]) r (body, idx)
-CROSS JOIN LATERAL (SELECT v.v <#> $5::real[]::vector AS distance FROM vectors v WHERE v.owner = $1 AND v.body = r.body AND v.model = $2 AND v.idx = r.idx OFFSET 0) v`
+CROSS JOIN LATERAL (SELECT v.v OPERATOR({ext}.<#>) $5::real[]::{ext}.vector AS distance FROM vectors v WHERE v.owner = $1 AND v.body = r.body AND v.model = $2 AND v.idx = r.idx OFFSET 0) v`
 
 // cosines tells the similarity of what the lexical half found.
 func (h *search) cosines(ctx context.Context, hits []postings.Hit) (map[rag.Ref]float64, error) {
@@ -92,7 +92,7 @@ func (h *search) cosines(ctx context.Context, hits []postings.Hit) (map[rag.Ref]
 	if len(bodies) == 0 {
 		return cosines, nil
 	}
-	rows, err := h.tx.Query(ctx, selectCosines, h.owner, h.model, bodies, indexes, h.q.Vector)
+	rows, err := h.tx.Query(ctx, h.sql(selectCosines), h.owner, h.model, bodies, indexes, h.q.Vector)
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +107,9 @@ func (h *search) cosines(ctx context.Context, hits []postings.Hit) (map[rag.Ref]
 // halves of the precision, and compares it in full. The model stands in the text
 // because the planner has to see that it is that of the index.
 const selectGraph = `
-SELECT c.body, c.idx, c.v <#> $2::real[]::vector
+SELECT c.body, c.idx, c.v OPERATOR({ext}.<#>) $2::real[]::{ext}.vector
 FROM (SELECT body, idx, v FROM vectors WHERE owner = $1 AND model = %d
-      ORDER BY (v::halfvec(%[2]d)) <#> $2::real[]::halfvec(%[2]d) LIMIT $3) c`
+      ORDER BY (v::{ext}.halfvec(%[2]d)) OPERATOR({ext}.<#>) $2::real[]::{ext}.halfvec(%[2]d) LIMIT $3) c`
 
 // throughGraph searches by graph where there is one and it is the shorter way.
 // ok is false where the rows have to be compared one by one: for want of a
@@ -134,7 +134,7 @@ func (h *search) throughGraph(ctx context.Context, limit, n int) (near []neighbo
 		min(max(g.Effort, ask), 1000), max(20_000, n))); err != nil {
 		return nil, false, err
 	}
-	found, err := h.tx.Query(ctx, fmt.Sprintf(selectGraph, h.model, h.q.Model.Dim), h.owner, h.q.Vector, ask)
+	found, err := h.tx.Query(ctx, fmt.Sprintf(h.sql(selectGraph), h.model, h.q.Model.Dim), h.owner, h.q.Vector, ask)
 	if err != nil {
 		return nil, false, err
 	}

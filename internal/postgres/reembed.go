@@ -37,18 +37,23 @@ func checkLive(ctx context.Context, tx pgx.Tx, model *int32) error {
 	return err
 }
 
-// selectInUse finds the model in use: where nobody said, or no document has
-// vectors of it, the one that most documents have.
-const selectInUse = `SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL GROUP BY model
-  ORDER BY coalesce(model = (SELECT live FROM moves), false) DESC, count(*) DESC, model DESC LIMIT 1`
-
-// LiveModel implements [rag.Reembedder].
+// LiveModel implements [rag.Reembedder]. Where nobody said, it is the model that
+// most documents have. It is looked up every few seconds by every server, so the
+// documents are counted only where that is needed: once somebody said, none of
+// them has vectors of another.
 func (s *Store) LiveModel(ctx context.Context) (m rag.Model, err error) {
 	err = s.transact(ctx, s.reading(s.other), everybody(), "look up the model in use", func(ctx context.Context, tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `
-SELECT name, dimensions FROM models WHERE key = (`+selectInUse+`)`).Scan(&m.Name, &m.Dim)
+		m = rag.Model{}
+		key, err := liveModel(ctx, tx, "")
+		if err == nil && key == 0 {
+			err = tx.QueryRow(ctx, `
+SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL GROUP BY model ORDER BY count(*) DESC, model DESC LIMIT 1`).Scan(&key)
+		}
+		if err == nil {
+			err = tx.QueryRow(ctx, "SELECT name, dimensions FROM models WHERE key = $1", key).Scan(&m.Name, &m.Dim)
+		}
 		if noRows(err) {
-			m, err = rag.Model{}, nil
+			return nil
 		}
 		m.Name = original(m.Name)
 		return err
@@ -56,30 +61,56 @@ SELECT name, dimensions FROM models WHERE key = (`+selectInUse+`)`).Scan(&m.Name
 	return m, err
 }
 
-// UseModel implements [rag.Reembedder].
+// UseModel implements [rag.Reembedder]. It looks first, in a transaction that
+// writes nothing: a database that takes no writes can be read all the same.
 func (s *Store) UseModel(ctx context.Context, m rag.Model) error {
 	if err := checkModel(m); err != nil {
 		return err
 	}
-	return s.transact(ctx, s.writing(), everybody(), "set the model in use", func(ctx context.Context, tx pgx.Tx) error {
-		live, err := liveModel(ctx, tx, "FOR UPDATE")
+	const doing = "set the model in use"
+	done := false
+	err := s.transact(ctx, s.reading(s.other), everybody(), doing, func(ctx context.Context, tx pgx.Tx) error {
+		key, err := modelKey(ctx, tx, m)
 		if err != nil {
 			return err
 		}
+		done, err = inUse(ctx, tx, m, key)
+		return err
+	})
+	if err != nil || done {
+		return err
+	}
+	return s.transact(ctx, s.writing(), everybody(), doing, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := liveModel(ctx, tx, "FOR UPDATE"); err != nil {
+			return err
+		}
 		key, err := addModel(ctx, tx, m)
-		if err != nil || live == key {
+		if err != nil {
 			return err
 		}
-		var inUse int32
-		if err := tx.QueryRow(ctx, selectInUse).Scan(&inUse); err != nil && !noRows(err) {
+		if done, err := inUse(ctx, tx, m, key); err != nil || done {
 			return err
-		}
-		if inUse != 0 && inUse != key {
-			return &rag.Error{Code: rag.Conflict, Phase: phase, Msg: "the documents have vectors of another model than " + m.Name}
 		}
 		_, err = tx.Exec(ctx, "UPDATE moves SET live = $1", key)
 		return err
 	})
+}
+
+// inUse reports whether a model is the one in use. Where documents have vectors
+// of another it is a Conflict error.
+func inUse(ctx context.Context, tx pgx.Tx, m rag.Model, key int32) (bool, error) {
+	live, err := liveModel(ctx, tx, "")
+	if err != nil || live != 0 && live == key {
+		return live != 0 && live == key, err
+	}
+	var others bool
+	if err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM documents WHERE status = 'ready' AND model IS NOT NULL AND model <> $1)", key).Scan(&others); err != nil {
+		return false, err
+	}
+	if others {
+		return false, &rag.Error{Code: rag.Conflict, Phase: phase, Msg: "the documents have vectors of another model than " + m.Name}
+	}
+	return false, nil
 }
 
 // whereOutdated finds what is not prepared for the model $1.
@@ -168,7 +199,7 @@ func (s *Store) PutMoved(ctx context.Context, o rag.Outdated, m rag.Model, index
 		if err != nil {
 			return err
 		}
-		return putVectors(ctx, tx, ownerOf(o.User), r, m, indexes, vectors)
+		return s.putVectors(ctx, tx, ownerOf(o.User), r, m, indexes, vectors)
 	})
 }
 

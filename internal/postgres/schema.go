@@ -111,7 +111,7 @@ func (d *database) migrateOnce(ctx context.Context) (done bool, err error) {
 	if have > want {
 		return false, d.newer(have, want)
 	}
-	d.path = searchPath(d.cfg.Schema, extension)
+	d.path, d.ext = tablesPath(d.cfg.Schema), quote(extension)
 	if have == want && extension != "" {
 		return true, nil
 	}
@@ -149,8 +149,8 @@ func (d *database) migrateLocked(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.path = searchPath(d.cfg.Schema, extension)
-	all, err := known(d.path)
+	d.ext = quote(extension)
+	all, err := known(searchPath(d.cfg.Schema, extension))
 	if err != nil {
 		return err
 	}
@@ -175,6 +175,11 @@ func (d *database) newer(have, want int64) error {
 	}
 }
 
+// tablesPath is where tables are looked for: in the schema alone. The temporary
+// ones are named because they come first where they are not.
+func tablesPath(schema string) string { return quote(schema) + ", pg_temp" }
+
+// searchPath is that of migrations, which make tables and use pgvector's types.
 func searchPath(schema, extension string) string {
 	path := quote(schema)
 	if extension != "" && extension != schema {

@@ -91,16 +91,22 @@ func (s *Store) warnOfPrivileges(ctx context.Context) {
 
 // Ready reports whether the store can be read and written now.
 func (s *Store) Ready(ctx context.Context) error {
+	if err := s.Readable(ctx); err != nil {
+		return err
+	}
+	return s.Writable(ctx)
+}
+
+// readTables reads nothing of all that a search reads: it fails where a table is
+// gone or may not be read.
+const readTables = `SELECT d.key, c.idx, v.v OPERATOR({ext}.<#>) v.v, b.data, o.generation, m.live, n.key
+FROM documents d, chunks c, vectors v, blobs b, owners o, moves m, models n LIMIT 0`
+
+// Readable implements [rag.Halves]. It asks as a search does: with one of the
+// connections that searches have.
+func (s *Store) Readable(ctx context.Context) error {
 	const doing = "look at the store"
-	err := s.transact(ctx, s.reading(s.other), scope{}, doing, func(ctx context.Context, tx pgx.Tx) error {
-		var standby, readOnly bool
-		// The transaction is read-only itself, so the default is what counts.
-		if err := tx.QueryRow(ctx, "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean").Scan(&standby, &readOnly); err != nil {
-			return err
-		}
-		if standby || readOnly {
-			return &rag.Error{Code: rag.Unavailable, Phase: phase, RetryAfter: again, Msg: doing + ": the database takes no writes (read-only or a standby)"}
-		}
+	return s.transact(ctx, s.reading(s.search), scope{}, doing, func(ctx context.Context, tx pgx.Tx) error {
 		have, err := schemaVersion(ctx, tx, s.cfg.Schema)
 		if err == nil && have != s.newest {
 			err = s.newer(have, s.newest)
@@ -112,8 +118,34 @@ func (s *Store) Ready(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if _, err = tx.Exec(ctx, s.sql(readTables)); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, "SELECT key FROM documents LIMIT 1")
 		return err
+	})
+}
+
+// mayWrite asks for the rights that ingest needs.
+const mayWrite = `SELECT coalesce(bool_and(has_table_privilege(to_regclass(t), p)), false)
+FROM unnest(ARRAY['documents', 'owners', 'chunks', 'vectors', 'blobs', 'waste']) t, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) p`
+
+// Writable implements [rag.Halves].
+func (s *Store) Writable(ctx context.Context) error {
+	const doing = "look whether the store takes writes"
+	err := s.transact(ctx, s.reading(s.other), scope{}, doing, func(ctx context.Context, tx pgx.Tx) error {
+		var standby, readOnly, allowed bool
+		// The transaction is read-only itself, so the default is what counts.
+		if err := tx.QueryRow(ctx, "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only')::boolean, ("+mayWrite+")").Scan(&standby, &readOnly, &allowed); err != nil {
+			return err
+		}
+		switch {
+		case standby || readOnly:
+			return &rag.Error{Code: rag.Unavailable, Phase: phase, RetryAfter: again, Msg: doing + ": the database takes no writes (read-only or a standby)"}
+		case !allowed:
+			return &rag.Error{Code: rag.Unavailable, Phase: phase, Msg: doing + ": the database refuses this user to write"}
+		}
+		return nil
 	})
 	if err != nil || !s.full.Load() {
 		return err

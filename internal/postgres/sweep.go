@@ -28,6 +28,7 @@ func (s *Store) sweepSoon() {
 func (s *Store) sweep(ctx context.Context) {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
+	told := "" // a database that takes no writes says the same every time
 	for {
 		for more := true; more && ctx.Err() == nil; {
 			var err error
@@ -35,7 +36,8 @@ func (s *Store) sweep(ctx context.Context) {
 				more, err = s.sweepOldVectors(ctx)
 			}
 			if err != nil {
-				if ctx.Err() == nil {
+				if ctx.Err() == nil && err.Error() != told {
+					told = err.Error()
 					s.log.WarnContext(ctx, "waste could not be removed; it will be tried again", "error", err)
 				}
 				break

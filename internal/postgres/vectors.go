@@ -140,7 +140,7 @@ func unit(v []float32) []float32 {
 }
 
 const putVector = `
-INSERT INTO vectors (owner, model, body, idx, v) VALUES ($1, $2, $3, $4, $5::real[]::vector)
+INSERT INTO vectors (owner, model, body, idx, v) VALUES ($1, $2, $3, $4, $5::real[]::{ext}.vector)
 ON CONFLICT (owner, body, model, idx) DO UPDATE SET v = excluded.v`
 
 // PutVectors implements [rag.Queue].
@@ -152,7 +152,7 @@ func (s *Store) PutVectors(ctx context.Context, job rag.Job, model rag.Model, in
 		if !r.staged {
 			return errNotStaged()
 		}
-		return putVectors(ctx, tx, ownerOf(job.User), r, model, indexes, vectors)
+		return s.putVectors(ctx, tx, ownerOf(job.User), r, model, indexes, vectors)
 	})
 }
 
@@ -171,7 +171,7 @@ func checkVectors(model rag.Model, indexes []int, vectors [][]float32) error {
 	return nil
 }
 
-func putVectors(ctx context.Context, tx pgx.Tx, owner uuid.UUID, r record, model rag.Model, indexes []int, vectors [][]float32) error {
+func (s *Store) putVectors(ctx context.Context, tx pgx.Tx, owner uuid.UUID, r record, model rag.Model, indexes []int, vectors [][]float32) error {
 	for _, i := range indexes {
 		if i < 0 || i >= r.Chunks {
 			return rag.FieldErrorf("indexes", "the document has no passage %d", i)
@@ -181,9 +181,10 @@ func putVectors(ctx context.Context, tx pgx.Tx, owner uuid.UUID, r record, model
 	if err != nil {
 		return err
 	}
+	insert := s.sql(putVector)
 	var batch pgx.Batch
 	for i, index := range indexes {
-		batch.Queue(putVector, owner, m, r.body, index, unit(vectors[i]))
+		batch.Queue(insert, owner, m, r.body, index, unit(vectors[i]))
 	}
 	return tx.SendBatch(ctx, &batch).Close()
 }

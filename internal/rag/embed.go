@@ -2,8 +2,10 @@ package rag
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -136,6 +138,26 @@ func (s *Service) checkEmbed(r EmbedRequest, embedder Embedder) error {
 	return nil
 }
 
+// asField returns an embedder's error, which names texts[i], with the name that
+// the caller has for that text.
+func asField(err error, name func(i int) string) error {
+	var e *Error
+	if !errors.As(err, &e) || !strings.HasPrefix(e.Msg, "texts[") {
+		return err
+	}
+	number, rest, _ := strings.Cut(e.Msg[len("texts["):], "]")
+	i, parseErr := strconv.Atoi(number)
+	if parseErr != nil {
+		return err
+	}
+	named := *e
+	named.Msg = name(i) + rest
+	if e.Field != "" {
+		named.Field = name(i)
+	}
+	return &named
+}
+
 func input(i int) string { return "input[" + strconv.Itoa(i) + "]" }
 
 func tooManyTokens() error {
@@ -170,7 +192,7 @@ func (s *Service) vectors(ctx context.Context, user User, embedder Embedder, r E
 	defer cancel()
 	vs, err := embedder.Embed(early, user, purpose, texts)
 	if err != nil {
-		return EmbedResponse{}, err
+		return EmbedResponse{}, asField(err, input)
 	}
 	model := embedder.Model()
 	if len(vs) != len(texts) {

@@ -10,12 +10,15 @@ import (
 )
 
 const (
-	maxReadAttempts = 50              // leases of a document that was never read to its end: reading it may be what ends the process
-	maxFaults       = 5               // attempts at a document whose reading meets an internal fault
-	maxBackoff      = time.Minute     // between attempts at one document
-	maxRetryAfter   = 5 * time.Minute // that is waited before an attempt, whatever the provider asks for
-	pollInterval    = time.Second     // for documents queued by another server, or due again
-	partingTime     = 2 * time.Second // to give a document back when the work stops
+	maxReadAttempts = 50               // leases of a document that was never read to its end: reading it may be what ends the process
+	maxFaults       = 5                // attempts at a document whose reading meets an internal fault
+	maxFollowed     = 4                // changes of the model in use under one attempt
+	maxBackoff      = time.Minute      // between attempts at one document
+	absentBackoff   = 10 * time.Second // the same where nobody is set who has the model's vectors: another server may have somebody
+	maxRetryAfter   = 5 * time.Minute  // that is waited before an attempt, whatever the provider asks for
+	pollInterval    = time.Second      // for documents queued by another server, or due again
+	errorInterval   = time.Minute      // between lines of the log about a queue that cannot be read, as on a database that takes no writes
+	partingTime     = 2 * time.Second  // to give a document back when the work stops
 	extractPhase    = "extract"
 )
 
@@ -30,13 +33,19 @@ func (s *Service) Run(ctx context.Context) {
 		workers.Go(func() { s.worker(ctx) })
 	}
 	workers.Go(func() { s.mover(ctx) })
+	workers.Go(func() { s.counter(ctx) })
+	if _, ok := s.store.(Reembedder); ok {
+		workers.Go(func() { s.follower(ctx) })
+	}
 	workers.Wait()
 }
 
 func (s *Service) worker(ctx context.Context) {
+	var told time.Time
 	for ctx.Err() == nil {
 		job, err := s.store.Lease(ctx, s.cfg.Lease)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && time.Since(told) > errorInterval {
+			told = time.Now()
 			s.cfg.Log.ErrorContext(ctx, "taking a document from the queue failed", "error", err)
 		}
 		if job == nil || err != nil {
@@ -106,6 +115,9 @@ func (s *Service) work(ctx context.Context, job Job) {
 		settled = s.fail(settling, job, err)
 	default:
 		wait := backoff(job.Attempt, err)
+		if errors.Is(err, ErrNoProvider) {
+			wait = min(wait, absentBackoff)
+		}
 		log.WarnContext(ctx, "document waits for another attempt", append(forLog(err), "wait", wait)...)
 		settled = s.store.Retry(settling, job, time.Now().Add(wait), message(err))
 	}
@@ -130,17 +142,25 @@ func (s *Service) process(ctx context.Context, job Job, sign *sign) error {
 		}
 	}
 	sign.markRead()
-	embedder := s.embedder()
-	model := embedder.Model()
-	if model != (Model{}) {
-		if err := s.embedAll(ctx, job, embedder, sign); err != nil {
+	for try := 1; ; try++ {
+		embedder := s.embedder()
+		model := embedder.Model()
+		if model != (Model{}) {
+			if err := s.embedAll(ctx, job, embedder, sign); err != nil {
+				return err
+			}
+		}
+		publishing, end := s.span(ctx, "publish")
+		err := s.store.Publish(publishing, job, model)
+		end(err)
+		if CodeOf(err) != Conflict || try == maxFollowed {
+			return err
+		}
+		// The documents may be of another model since.
+		if s.look(ctx) != nil || s.embedder().Model() == model {
 			return err
 		}
 	}
-	ctx, end := s.span(ctx, "publish")
-	err := s.store.Publish(ctx, job, model)
-	end(err)
-	return err
 }
 
 func (s *Service) read(ctx context.Context, job Job, sign *sign) error {

@@ -42,14 +42,24 @@ func (v *moves) set(f func(*Move)) {
 
 // StartReembed has Run move all documents to the model of Config.Next, and
 // returns at once. How it goes is in Status. While a move is under way it does
-// nothing.
-func (s *Service) StartReembed() (*Move, error) {
-	next := s.next()
+// nothing. When another server has moved the documents to a model that is not
+// Next's since this one was started, that is a Conflict error, unless force is
+// set: settings that are behind must not move the documents back.
+func (s *Service) StartReembed(ctx context.Context, force bool) (*Move, error) {
+	next := s.cfg.Next
 	switch _, ok := s.store.(Reembedder); {
 	case !ok:
 		return nil, Errorf(Invalid, "this store cannot move its documents to another model")
 	case next.Model() == (Model{}):
 		return nil, Errorf(Invalid, "there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
+	}
+	ctx, cancel := s.deadline(ctx, 0)
+	defer cancel()
+	if _, err := await(ctx, func() (struct{}, error) { return struct{}{}, s.look(ctx) }); err != nil {
+		return nil, err
+	}
+	if err := s.overtaken(); err != nil && !force {
+		return nil, err
 	}
 	s.moves.mu.Lock()
 	defer s.moves.mu.Unlock()
@@ -64,13 +74,6 @@ func (s *Service) StartReembed() (*Move, error) {
 	return &m, nil
 }
 
-func (s *Service) next() Embedder {
-	if s.cfg.Next != nil {
-		return s.cfg.Next
-	}
-	return s.embedder()
-}
-
 // mover does the moves that are asked for.
 func (s *Service) mover(ctx context.Context) {
 	for {
@@ -79,7 +82,7 @@ func (s *Service) mover(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		err := s.Reembed(ctx, s.next(), func(p Progress) { s.moves.set(func(m *Move) { m.Progress = p }) })
+		err := s.Reembed(ctx, s.cfg.Next, func(p Progress) { s.moves.set(func(m *Move) { m.Progress = p }) })
 		if err != nil {
 			s.cfg.Log.ErrorContext(ctx, "moving the documents to another model ended before its end", "error", err)
 		}

@@ -41,6 +41,10 @@ type Load struct {
 	OldestAge     time.Duration // of the oldest call
 	Refused       int64         // calls refused by admission
 	Overruns      int64         // calls that outlived their deadline by more than 50 ms; must stay 0
+	Queued        int           // documents that wait, of all servers on the store, as Run looked them up a while ago
+	Working       int           // documents in work, likewise
+	Moving        bool          // this server moves the documents to another model
+	Moved         Progress      // of the latest move of this server
 }
 
 // Load returns how busy s is now.
@@ -56,7 +60,39 @@ func (s *Service) Load() Load {
 	}
 	a.mu.Unlock()
 	l.OldestAge, l.Overruns = s.calls.oldest(time.Now())
+	l.Queued, l.Working = int(s.queued.Load()), int(s.working.Load())
+	if m := s.moves.look(); m != nil {
+		l.Moving, l.Moved = m.Running, m.Progress
+	}
 	return l
+}
+
+// pendingEvery is how often the queue is counted for Load, which waits for no
+// store.
+const pendingEvery = 5 * time.Second
+
+// counter counts the queue now and then, until ctx ends. What it counted last
+// stays while the store does not answer.
+func (s *Service) counter(ctx context.Context) {
+	tick := time.NewTicker(pendingEvery)
+	defer tick.Stop()
+	for {
+		bounded, cancel := context.WithTimeoutCause(ctx, pendingEvery, errDeadline)
+		_, _ = await(bounded, func() (struct{}, error) {
+			queued, working, err := s.store.Pending(bounded)
+			if err == nil {
+				s.queued.Store(int64(queued))
+				s.working.Store(int64(working))
+			}
+			return struct{}{}, err
+		})
+		cancel()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 const (

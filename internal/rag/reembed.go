@@ -15,11 +15,13 @@ import (
 // document, and are kept if the work is broken off; SwitchModel then changes
 // all documents over in one step.
 type Reembedder interface {
-	// LiveModel is the model in use; zero: there are no vectors.
+	// LiveModel is the model that questions are to be asked with, and that
+	// Publish takes; zero: nobody said, and there are no vectors.
 	LiveModel(ctx context.Context) (Model, error)
-	// UseModel makes m the model in use, unless LiveModel is another: that is a
-	// Conflict error. From then on Publish refuses vectors of any
-	// other model, with a Conflict error too.
+	// UseModel makes m the model in use, unless a Ready document has vectors of
+	// another: that is a Conflict error. From then on Publish refuses vectors of
+	// any other model, with a Conflict error too. Nothing is written when m is
+	// in use already.
 	UseModel(ctx context.Context, m Model) error
 	// Outdated returns the next Ready document, over all users, that is not
 	// prepared for m, in the order of Outdated.Order and beyond after; nil: there is none.
@@ -46,7 +48,8 @@ type Outdated struct {
 	Order int64
 }
 
-// current is the embedder in use. It changes once, at the end of a move.
+// current is the embedder in use. It changes at the end of a move, of this server
+// or another.
 type current struct {
 	mu     sync.Mutex
 	in     Embedder
@@ -138,6 +141,7 @@ func (s *Service) Reembed(ctx context.Context, next Embedder, report func(Progre
 			return err
 		}
 		if left == 0 {
+			s.following.settle(m)
 			return move.tell(ctx)
 		}
 		if move.refused > 0 {
@@ -251,28 +255,4 @@ func (v *move) embed(ctx context.Context, user User, texts []string) ([][]float3
 			return nil, ended(ctx)
 		}
 	}
-}
-
-// Settle finds out which model the documents' vectors are of. When it is the
-// embedder's, or there are none, all is well. Else it returns that model:
-// questions have to be asked with it until Reembed has moved the documents. A
-// store that cannot tell is taken as it is. From then on the embedder is held
-// against a stored passage before its first vector is used.
-func (s *Service) Settle(ctx context.Context) (live Model, err error) {
-	in := s.current.get()
-	m := in.Model()
-	if sampler, ok := s.store.(Sampler); ok && m != (Model{}) {
-		s.current.replace(&verified{Embedder: in, sampler: sampler})
-	}
-	store, ok := s.store.(Reembedder)
-	if !ok {
-		return m, nil
-	}
-	if live, err = store.LiveModel(ctx); err != nil || m == (Model{}) || (live != m && live != Model{}) {
-		return live, err
-	}
-	if err := store.UseModel(ctx, m); err != nil {
-		return Model{}, fmt.Errorf("set the model in use: %w", err)
-	}
-	return m, nil
 }

@@ -72,7 +72,10 @@ func (t *retrieval) run(ctx context.Context) error {
 		return err
 	}
 	err := t.once(ctx)
-	if errors.Is(err, errMoved) {
+	for try := 1; errors.Is(err, errMoved); try++ {
+		if try == maxFollowed {
+			return &Error{Code: Unavailable, Phase: "search", Msg: "the documents are moved from model to model faster than a question can be asked", Err: err}
+		}
 		if t.q.embedding != nil {
 			return FieldErrorf("embedding", "is of a model that has just been replaced by %s", t.embedder.Model().Name)
 		}
@@ -148,7 +151,7 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 		return t.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
 	})
 	if err != nil {
-		return nil, err
+		return nil, asField(err, func(int) string { return "query" })
 	}
 	if len(vectors) != 1 || len(vectors[0]) != t.embedder.Model().Dim {
 		return nil, Errorf(Internal, "the embedder answered %d vectors for one text", len(vectors))
@@ -173,6 +176,9 @@ var errEmbedBudget = errors.New("the embedding stage used up its part of the dea
 func degradedBy(stage string, err error) Degraded {
 	d := Degraded{Stage: stage, Reason: string(CodeOf(err))}
 	var e *Error
+	if errors.Is(err, ErrNoProvider) {
+		d.Reason = "no_embedder_for_model"
+	}
 	if errors.As(err, &e) {
 		d.Message = e.Msg
 		d.RetryAfterMS = e.RetryAfter.Milliseconds()
@@ -196,13 +202,8 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 		return err
 	}
 	if found.NoVector > 0 {
-		embedder, err := t.s.current.settled(ctx)
-		if err != nil {
+		if err := t.lookAgain(ctx, found, query.Model); err != nil {
 			return err
-		}
-		if embedder.Model() != t.embedder.Model() {
-			t.embedder = embedder
-			return errMoved
 		}
 	}
 	t.declare(found, query)
@@ -223,6 +224,33 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 	})
 	t.response.EmptyReason = &reason
 	return err
+}
+
+// lookAgain returns errMoved when passages have no vector of a model because
+// it is not the one in use any more, in this server or another.
+func (t *retrieval) lookAgain(ctx context.Context, found Candidates, asked Model) error {
+	embedder, err := t.s.current.settled(ctx)
+	if err != nil {
+		return err
+	}
+	all := found.NoVector == found.Chunks // a move takes all of them at once
+	if all && embedder.Model() == asked {
+		_, err = stage(ctx, t.place, func() (struct{}, error) { return struct{}{}, t.s.look(ctx) })
+		embedder = t.s.embedder()
+	}
+	switch {
+	case embedder.Model() != asked:
+		t.embedder = embedder
+		return errMoved
+	case !all || t.response.Mode != Vector:
+		return nil // the words were searched, and declare says so
+	case err != nil:
+		return err
+	}
+	return &Error{
+		Code: Unavailable, Phase: "search",
+		Msg: fmt.Sprintf("none of the %d passages has a vector of the model %s; weir reembed gives them vectors", found.Chunks, asked.Name),
+	}
 }
 
 // depth is how many candidates each half gives: enough that a threshold or a

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -32,8 +33,12 @@ type Config struct {
 	// to DefaultCalibration for every model.
 	Calibrate func(Model) Calibration
 	// Next is what StartReembed moves the documents to. Defaults to the embedder
-	// in use, which gives vectors to the documents that have none.
-	Next     Embedder
+	// of New, which gives vectors to the documents that have none.
+	Next Embedder
+	// Earlier opens an embedder for a model that the documents are of and Next
+	// is not, or returns ErrNoProvider. It is called once for each model that it
+	// opens. Defaults to one that has none.
+	Earlier  func(Model) (Embedder, error)
 	Chat     ChatModel    // writes answers. Defaults to none: Ask answers with passages
 	Observer Observer     // Defaults to none
 	Tracer   Tracer       // Defaults to none
@@ -95,6 +100,9 @@ type Service struct {
 
 	reembedding sync.Mutex // held by the one Reembed
 	moves       moves
+	following   following
+
+	queued, working atomic.Int64 // documents, as counter found them
 }
 
 // New makes a Service. Run must be running for uploads to be worked on.
@@ -103,19 +111,34 @@ func New(cfg Config, store Store, embedder Embedder, x Extractor) (*Service, err
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	cfg.Next = orDefault(cfg.Next, embedder)
 	return &Service{
 		cfg: cfg, store: store, current: current{in: embedder}, extract: x,
 		admission: newAdmission(cfg),
 		wake:      make(chan struct{}, 1),
 		moves:     moves{wanted: make(chan struct{}, 1)},
+		following: newFollowing(),
 	}, nil
 }
 
-// Ready reports whether retrieval can be answered now.
+// Ready reports whether the store can serve now, retrieval and ingest.
 func (s *Service) Ready(ctx context.Context) error {
 	ctx, cancel := s.deadline(ctx, 0)
 	defer cancel()
 	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, s.store.Ready(ctx) })
+	return err
+}
+
+// ReadyToRetrieve reports whether retrieval can be answered now, whether or not
+// anything can be stored.
+func (s *Service) ReadyToRetrieve(ctx context.Context) error {
+	halves, ok := s.store.(Halves)
+	if !ok {
+		return s.Ready(ctx)
+	}
+	ctx, cancel := s.deadline(ctx, 0)
+	defer cancel()
+	_, err := await(ctx, func() (struct{}, error) { return struct{}{}, halves.Readable(ctx) })
 	return err
 }
 

@@ -20,8 +20,11 @@ type Activity struct {
 	Overruns     int64   `json:"deadline_overruns"` // calls, since the start; must stay 0
 	Queued       int     `json:"documents_queued"`
 	Working      int     `json:"documents_in_work"`
-	Model        *Model  `json:"embedder"`       // null: lexical retrieval only
-	Move         *Move   `json:"move,omitempty"` // the latest move of all documents to another model; absent when there was none since the start
+	Model        *Model  `json:"embedder"`                      // null: lexical retrieval only
+	NoProvider   bool    `json:"embedder_missing,omitempty"`    // nobody is set who has vectors of the model in use
+	Named        *Model  `json:"embedder_configured,omitempty"` // the model of the settings, where the documents are of another
+	Writes       string  `json:"writes_error,omitempty"`        // why nothing can be stored, while retrieval can be answered
+	Move         *Move   `json:"move,omitempty"`                // the latest move of all documents to another model; absent when there was none since the start
 	StoreError   string  `json:"store_error,omitempty"`
 	DefaultMode  Mode    `json:"default_mode"`
 	TimeoutMS    int64   `json:"timeout_ms"`
@@ -41,7 +44,7 @@ type Call struct {
 }
 
 // Status answers even while every slot is taken; it waits for nothing but the
-// store's two counts, and for those not long.
+// store, and for that not long.
 func (s *Service) Status(ctx context.Context) Activity {
 	l := s.Load()
 	st := Activity{
@@ -52,14 +55,28 @@ func (s *Service) Status(ctx context.Context) Activity {
 	st.Move = s.moves.look()
 	if m := s.embedder().Model(); m != (Model{}) {
 		st.Model = &m
+		st.NoProvider = !s.HasProvider()
+		if named := s.cfg.Next.Model(); named != m {
+			st.Named = &named
+		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, min(time.Second, s.cfg.Timeout), errDeadline)
 	defer cancel()
-	type pending struct{ queued, working int }
+	type pending struct {
+		queued, working int
+		writes          error
+	}
 	p, err := await(ctx, func() (pending, error) {
 		q, w, err := s.store.Pending(ctx)
-		return pending{q, w}, err
+		p := pending{queued: q, working: w}
+		if halves, ok := s.store.(Halves); ok && err == nil {
+			p.writes = halves.Writable(ctx)
+		}
+		return p, err
 	})
+	if p.writes != nil {
+		st.Writes = message(p.writes)
+	}
 	if err != nil {
 		st.StoreError = string(CodeOf(err))
 	}

@@ -23,6 +23,13 @@ type Store interface {
 	Close() error
 }
 
+// Halves is a Store that can be read where it takes no writes, such as a
+// database's standby. Its Ready is both.
+type Halves interface {
+	Readable(ctx context.Context) error
+	Writable(ctx context.Context) error
+}
+
 // Searcher is what retrieval asks of a store. Only chunks of documents that
 // are Ready exist for it.
 type Searcher interface {

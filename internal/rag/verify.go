@@ -28,7 +28,8 @@ type verified struct {
 }
 
 // likeness is the least cosine of two vectors of one text and model: providers
-// compute with different precisions.
+// compute with different precisions. A Sampler that does not know the very text
+// of which a vector was made has a Likeness of its own.
 const likeness = 0.9
 
 // errOtherModel is why an Embedder was not taken at its word.
@@ -61,7 +62,7 @@ func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []stri
 	for i := range want {
 		cosine += float64(want[i]) * float64(got[0][i])
 	}
-	if cosine < likeness {
+	if cosine < v.likeness() {
 		return nil, &Error{
 			Code: Unavailable, Phase: "check", Err: errOtherModel,
 			Msg: "the embedder answers to the name " + v.Model().Name + " with other vectors than the documents have; is it the right provider?",
@@ -92,6 +93,13 @@ func (v *verified) sample(ctx context.Context) (string, []float32, error) {
 		v.known, v.text, v.vector = true, embeddedText(c), vector
 	}
 	return v.text, v.vector, nil
+}
+
+func (v *verified) likeness() float64 {
+	if s, ok := v.sampler.(interface{ Likeness() float64 }); ok {
+		return s.Likeness()
+	}
+	return likeness
 }
 
 // Shortens asks the embedder it stands for.

@@ -2,6 +2,7 @@ package rag
 
 import (
 	"context"
+	"errors"
 	"testing"
 )
 
@@ -70,6 +71,31 @@ func TestAnEmbedderIsHeldAgainstAStoredPassage(t *testing.T) {
 				t.Errorf("the passage was asked for again: %q", calls)
 			}
 		})
+	}
+}
+
+func TestErrorsNameTheCallersField(t *testing.T) {
+	e := &fakeEmbedder{embed: func(context.Context, []string) ([][]float32, error) {
+		return nil, FieldErrorf("texts[0]", "it is too long")
+	}}
+	s := newService(t, Config{}, book(1, nil, nil), e, nil)
+	for _, tt := range []struct {
+		want string
+		call func() error
+	}{
+		{"query", func() error {
+			_, err := s.Retrieve(t.Context(), "u", Request{Query: "q", Mode: Vector})
+			return err
+		}},
+		{"input[0]", func() error {
+			_, err := s.Embed(t.Context(), "u", EmbedRequest{Texts: []string{"a"}})
+			return err
+		}},
+	} {
+		var e *Error
+		if err := tt.call(); !errors.As(err, &e) || e.Field != tt.want || e.Msg != tt.want+": it is too long" || e.Code != Invalid {
+			t.Errorf("%s: %v", tt.want, err)
+		}
 	}
 }
 

@@ -14,11 +14,14 @@ var (
 	_ rag.Sampler    = (*Store)(nil)
 )
 
-// LiveModel implements [rag.Reembedder]. Where nobody said, or no document has
-// vectors of it, it is the model that most documents have.
+// LiveModel implements [rag.Reembedder]. Where nobody said, it is the model that
+// most documents have.
 func (s *Store) LiveModel(ctx context.Context) (m rag.Model, err error) {
 	err = s.read(ctx, s.other, "look up the model in use", func(c *conn) error {
-		key, err := inUse(c)
+		key, err := liveModel(c)
+		if err == nil && key == 0 {
+			key, err = inUse(c)
+		}
 		if err != nil || key == 0 {
 			return err
 		}
@@ -30,7 +33,7 @@ func (s *Store) LiveModel(ctx context.Context) (m rag.Model, err error) {
 	return m, err
 }
 
-// inUse returns the key of LiveModel.
+// inUse returns the key of the model whose vectors documents have; 0: none has any.
 func inUse(c *conn) (int64, error) {
 	return c.number(`
 SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL
@@ -45,7 +48,20 @@ func (s *Store) UseModel(ctx context.Context, m rag.Model) error {
 	if err := checkModel(m); err != nil {
 		return err
 	}
-	return s.write(ctx, "set the model in use", func(c *conn) error {
+	const doing = "set the model in use"
+	done := false
+	if err := s.read(ctx, s.other, doing, func(c *conn) error {
+		key, err := modelKey(c, m)
+		if err != nil || key == 0 {
+			return err
+		}
+		live, err := liveModel(c)
+		done = live == key
+		return err
+	}); err != nil || done {
+		return err
+	}
+	return s.write(ctx, doing, func(c *conn) error {
 		key, err := addModel(c, m)
 		if err != nil {
 			return err

@@ -213,8 +213,14 @@ func testModelInUse(t *testing.T, open func() rag.Store) {
 	s := open()
 	defer closeStore(t, s)
 	ctx, r := t.Context(), mover(t, s)
-	if err := r.UseModel(ctx, model()); err != nil {
-		t.Fatal(err)
+	// Without documents the latest to say it decides, and all are told.
+	for _, m := range []rag.Model{other(), model(), model()} {
+		if err := r.UseModel(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := r.LiveModel(ctx); err != nil || got != m {
+			t.Errorf("LiveModel: %v, %v, want %v", got, err, m)
+		}
 	}
 	add(t, s, alice, upload("a.txt", "in work while the model changes"))
 	job := lease(t, s)
@@ -236,6 +242,9 @@ func testModelInUse(t *testing.T, open func() rag.Store) {
 	}
 	wantIn(t, s, other(), alice, "in work while the model changes")
 }
+
+// Embedder makes vectors of any model, for tests.
+func Embedder(m rag.Model) rag.Embedder { return &embedder{m} }
 
 // embedder makes the vectors of the tests.
 type embedder struct{ model rag.Model }

@@ -333,7 +333,8 @@ def test_config_out_of_bounds(server: Server, retrieve: Retrieve) -> None:
 
 
 @pytest.mark.parametrize(
-    "user", [None, "", " ", "u ", " u", "u\r\nX-User-ID: v", "u\x00", "u\x85", "é" * 129, "\ud800"]
+    "user",
+    [None, "", " ", "u ", " u", "u\r\nX-User-ID: v", "u\x00", "u\x85", "é" * 129, "\ud800", b"u"],
 )
 def test_user_who_is_nobody(user: Any, server: Server, retrieve: Retrieve) -> None:
     chunks = retrieve(user_id=user)

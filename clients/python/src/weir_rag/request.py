@@ -60,7 +60,9 @@ class Call:
 
 def user_header(user_id: object) -> bytes:
     """The X-User-ID header. A user that is missing must not become the server's default
-    user, nor one with a space at its end somebody else."""
+    user, nor one with a space at its end or in bytes somebody else."""
+    if isinstance(user_id, (bytes, bytearray, memoryview)):
+        raise invalid("user_id", f"must be text, not {type(user_id).__name__}")
     user = "" if user_id is None else str(user_id)
     try:
         raw = user.encode("utf-8")

@@ -1,0 +1,131 @@
+package postgres_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"weir/internal/postgres"
+	"weir/internal/rag"
+)
+
+// TestAdoptedThroughIndex: of a user who has most of the vectors the index of
+// all finds nearly what comparing every one finds, with the cosines to the digit;
+// a user with few is not searched through it.
+func TestAdoptedThroughIndex(t *testing.T) {
+	for _, index := range []string{"hnsw (embedding public.vector_cosine_ops)", "ivfflat (embedding public.vector_cosine_ops) WITH (lists = 20)"} {
+		t.Run(index[:4], func(t *testing.T) { testThroughIndex(t, index) })
+	}
+}
+
+func testThroughIndex(t *testing.T, index string) {
+	const many, few, limit = 3000, 40, 20
+	s, f, db := adopted(t, "text", "vector(16)", postgres.Config{Graphs: postgres.Graphs{From: 1000}})
+	c := cluster(t)
+	r := rand.New(rand.NewPCG(5, 6))
+	for user, n := range map[rag.User]int{alice: many, "bob": few} {
+		for doc := 0; doc < n; doc += 500 {
+			var chunks []rag.Chunk
+			var vectors [][]float32
+			for i := range min(500, n-doc) {
+				chunks, vectors = append(chunks, rag.Chunk{Index: i, Content: fmt.Sprintf("heron %d", doc+i)}), append(vectors, vector(r, 16))
+			}
+			if err := f.Fill(t.Context(), user, rag.Document{ID: uuid.NewString(), Model: testModel()}, chunks, vectors); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ask := func(user rag.User, q []float32, limit int) []rag.Candidate {
+		t.Helper()
+		got, err := s.Candidates(t.Context(), user, rag.Query{Text: "heron 7", Vector: q, Model: testModel(), Limit: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Vector
+	}
+	var questions [][]float32
+	var exact [][]rag.Candidate
+	for range 20 {
+		q := vector(r, 16)
+		questions, exact = append(questions, q), append(exact, ask(alice, q, limit))
+	}
+	if s.IndexSearches() != 0 {
+		t.Fatal("there is no index yet")
+	}
+	c.SQL(t, db, "CREATE INDEX near ON upload_pipeline.document_chunks USING "+index+"; ANALYZE upload_pipeline.document_chunks")
+	if err := s.Ready(t.Context()); err != nil { // and sees it
+		t.Fatal(err)
+	}
+	found, wanted := 0, 0
+	for i, q := range questions {
+		got := ask(alice, q, limit)
+		if len(got) != limit {
+			t.Errorf("%d hits of %d", len(got), limit)
+		}
+		for _, want := range exact[i] {
+			wanted++
+			if j := slices.IndexFunc(got, func(c rag.Candidate) bool { return c.Ref == want.Ref }); j >= 0 {
+				found++
+				if got[j].Cosine != want.Cosine {
+					t.Errorf("cosine %v, compared one by one it is %v", got[j].Cosine, want.Cosine)
+				}
+			}
+		}
+	}
+	if n := s.IndexSearches(); n != int64(len(questions)) {
+		t.Errorf("%d searches went through the index, want %d", n, len(questions))
+	}
+	if recall := float64(found) / float64(wanted); recall < 0.9 {
+		t.Errorf("recall %.3f", recall)
+	}
+	before := s.IndexSearches()
+	if got := ask("bob", questions[0], 100); len(got) != few {
+		t.Errorf("%d of bob's %d", len(got), few)
+	}
+	if got := ask(alice, questions[0], 1000); len(got) != 1000 {
+		t.Errorf("%d of 1000", len(got))
+	}
+	if s.IndexSearches() != before {
+		t.Error("small users, and those who ask for much, are compared one by one")
+	}
+	// Rows of another user's model take the places that were looked at.
+	c.SQL(t, db, "UPDATE upload_pipeline.document_chunks SET embed_model = 'other' WHERE chunk_ord < 300")
+	got := ask(alice, questions[0], 100)
+	if len(got) != 100 {
+		t.Errorf("%d of 100 where others are nearer", len(got))
+	}
+	for _, h := range got {
+		if h.Index < 300 {
+			t.Errorf("a vector of another model: %+v", h)
+		}
+	}
+}
+
+// TestAdoptedSample: a stored passage and its vector, of the model asked for.
+func TestAdoptedSample(t *testing.T) {
+	s, f, _ := adopted(t, "text", "vector", postgres.Config{})
+	if ch, v, err := s.Sample(t.Context(), testModel()); err != nil || v != nil {
+		t.Errorf("of nothing: %+v, %v, %v", ch, v, err)
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	stored := vector(r, 16)
+	long := slices.Clone(stored)
+	for i := range long {
+		long[i] *= 3
+	}
+	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, []rag.Chunk{{Content: "the heron"}}, [][]float32{long}); err != nil {
+		t.Fatal(err)
+	}
+	ch, v, err := s.Sample(t.Context(), testModel())
+	if err != nil || ch.Content != "the heron" || len(v) != 16 || v[0]-stored[0] > 1e-6 || stored[0]-v[0] > 1e-6 {
+		t.Errorf("%+v, %v, %v", ch, v, err)
+	}
+	for _, m := range []rag.Model{{Name: "test", Dim: 8}, {Name: "other", Dim: 16}} {
+		if _, v, err := s.Sample(t.Context(), m); err != nil || v != nil {
+			t.Errorf("of %v: %v, %v", m, v, err)
+		}
+	}
+}
