@@ -36,6 +36,7 @@ var rooms = map[string][]string{
 	"internal/openapi":         {},
 	"internal/httpapi":         {"internal/rag", "internal/openai", "internal/openapi"},
 	"internal/mcpapi":          {"internal/rag"},
+	"internal/page":            {},
 	"internal/chaos":           {"internal/openai"},
 	"internal/builtin":         {"internal/rag"},
 	"internal/metrics":         {"internal/rag", "internal/embed", "internal/provider", "internal/chat"},

@@ -21,6 +21,7 @@ import (
 	"weir/internal/httpapi"
 	"weir/internal/mcpapi"
 	"weir/internal/metrics"
+	"weir/internal/page"
 	"weir/internal/rag"
 
 	"github.com/spf13/cobra"
@@ -145,8 +146,12 @@ func (e *engine) door(c config, log *slog.Logger) (httpapi.Config, error) {
 	if err != nil {
 		return httpapi.Config{}, err
 	}
+	front, err := page.New()
+	if err != nil {
+		return httpapi.Config{}, err
+	}
 	d := httpapi.Config{
-		Version: thisBuild().Version, Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxFileBytes: c.MaxFileBytes, Log: log,
+		Version: thisBuild().Version, Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxFileBytes: c.MaxFileBytes, Log: log, Page: front,
 		Metrics: e.metrics.Handler(), Observer: e.metrics,
 		MCP: agents.ServeUser,
 	}

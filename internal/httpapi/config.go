@@ -41,6 +41,10 @@ type Config struct {
 	// to none: 404.
 	MCP func(w http.ResponseWriter, r *http.Request, user rag.User)
 
+	// Page answers GET / and everything under /assets/, from memory: it tells
+	// nothing of anybody, and takes no place. Defaults to none: 404.
+	Page Page
+
 	Metrics  http.Handler // answers GET /metrics. Defaults to none: 404
 	Chat     func() any   // what the chat model is doing, shown as "chat" by /v1/status; it must not block. Defaults to none
 	Pipeline func() any   // what the embedder is doing, shown as "pipeline" by /v1/status; it must not block. Defaults to none
