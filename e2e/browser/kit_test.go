@@ -86,7 +86,7 @@ func start(t *testing.T) context.Context {
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "no-default-browser-check", "disable-extensions"} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 9*patience)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(cancel)
@@ -99,7 +99,7 @@ func start(t *testing.T) context.Context {
 }
 
 // patience is how long anything here may take.
-const patience = time.Minute
+const patience = 20 * time.Second
 
 // tab is one page of a browser that has nothing in common with those of other
 // tests. It fails its test when the page logs an error, breaks its own policy,
@@ -225,6 +225,7 @@ func (b *tab) until(expression string) {
 		case <-again.C:
 		case <-deadline.C:
 			b.shot("failed")
+			b.t.Logf("status: %s", eval[string](b, "fetch('/v1/status').then((r) => r.json()).then((s) => JSON.stringify(s.pipeline || s), String)"))
 			b.t.Fatalf("never came true: %s\nthe page shows: %.2000s", expression, eval[string](b, "document.body.innerText"))
 		}
 	}

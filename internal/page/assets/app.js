@@ -31,16 +31,21 @@ function go(focus) {
   scrollTo(0, 0);
 }
 
+const pills = {
+  contact: "no contact", key: "key needed", store: "store down", provider: "provider down", silent: "provider silent",
+  some: "provider unsteady", pause: "provider pauses", probe: "provider unsure", full: "full", waiting: "busy", draining: "stopping",
+};
+
 function banner() {
   const v = health.current();
   $("pill").dataset.level = v.level;
-  say($("pill-text"), { ok: "all well", warn: "strained", down: v.kind === "contact" ? "no contact" : "trouble", unknown: v.kind === "key" ? "key needed" : "looking…" }[v.level]);
+  say($("pill-text"), pills[v.kind] || { ok: "all well", warn: "strained", down: "trouble", unknown: "looking…" }[v.level]);
   const shown = v.level === "down" || (v.level === "warn" && v.kind !== "waiting");
   $("banner").dataset.level = v.level;
   if (shown) {
     // An alert is read when it changes: the title alone decides that, so that
     // counting numbers are not read every second.
-    say($("banner-title"), v.title);
+    say($("banner-title"), `${v.title}.`);
     if ($("banner").hidden || v.kind !== $("banner").dataset.kind || v.kind === "provider") say($("banner-detail"), steady(v));
   }
   $("banner").dataset.kind = shown ? v.kind : "";

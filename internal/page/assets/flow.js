@@ -2,7 +2,7 @@
 
 import { $, el, say, set } from "./dom.js";
 import * as format from "./format.js";
-import { current, grown, health, log, samples } from "./health.js";
+import { current, grown, health, late, log, samples } from "./health.js";
 import { spark } from "./spark.js";
 
 const order = ["queue", "embed", "search", "answer", "store"];
@@ -96,9 +96,9 @@ function providerFacts(s) {
   if (!p) return [model, ["Provider", "inside this program"]];
   return [
     model,
-    ["State", { closed: "answers", open: "down: not asked for now", "half-open": "down: being tried again" }[p.breaker] || p.breaker, p.breaker !== "closed"],
+    ["State", { closed: grown(samples, (x) => x.pipeline?.failed || 0) ? "fails" : late(p) ? "silent" : "answers", open: "down: not asked for now", "half-open": "was down: tried with the next call" }[p.breaker] || p.breaker, p.breaker !== "closed" || current().kind === "provider"],
     ["Requests under way", `${format.count(p.slots)} of ${format.count(p.limit)}${p.limit < p.max_slots ? ` (at most ${format.count(p.max_slots)})` : ""}`],
-    ["Oldest of these", p.slots ? format.ms(p.oldest_ms) : "–", p.slots > 0 && p.oldest_ms > Math.max(2000, 6 * p.typical_ms)],
+    ["Oldest of these", p.slots ? format.ms(p.oldest_ms) : "–", late(p)],
     ["A request takes", p.typical_ms ? `${format.ms(p.typical_ms)}, typically` : "–"],
     ["Texts that wait", `${format.count(p.queued)} of questions, ${format.count(p.queued_ingest)} of documents`],
     ["Pause it asked for", p.pause_ms > 0 ? format.ms(p.pause_ms) : "none", p.pause_ms > 0],

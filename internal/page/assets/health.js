@@ -103,15 +103,20 @@ export function judge({ samples: all, lost: since, refusal: no, now }) {
   return { level: "ok", kind: "ok", title: "All is well", detail: now - last.at > 5000 ? "" : s.embedder ? "" : "This server has no embedder: it searches by words." };
 }
 
+// late: a request has been under way for far longer than they take.
+export const late = (p) => p.slots > 0 && !p.warming && p.oldest_ms > (p.typical_ms ? Math.max(1000, 6 * p.typical_ms) : 2000);
+
 const words = "Questions are answered by words alone until it is back.";
 
 function provider(all, p) {
   const failed = grown(all, (x) => x.pipeline?.failed || 0);
   const ended = Math.max(failed, grown(all, (x) => (x.pipeline ? x.pipeline.attempts - x.pipeline.slots : 0)));
-  if (p.breaker === "open") return { level: "down", kind: "provider", title: "The embedding provider is down", detail: `It is not asked for now, but for a try every few seconds while there are calls. ${words}` };
-  if (p.breaker === "half-open") return { level: "down", kind: "provider", title: "The embedding provider is down", detail: `It is being tried again. ${words}` };
+  const refused = grown(all, (x) => x.pipeline?.calls_refused || 0);
+  if (p.breaker === "open" && failed + refused > 0) return { level: "down", kind: "provider", title: "The embedding provider is down", detail: `It is not asked for now, but for a try every few seconds while there are calls. ${words}` };
   if (failed > 0 && failed * 2 >= ended) return { level: "down", kind: "provider", title: "The embedding provider fails", detail: `${format.count(failed)} of ${format.plural(ended, "request")} in the last 10 s. ${words}` };
-  if (p.slots > 0 && p.oldest_ms > Math.max(2000, 6 * p.typical_ms) && !p.warming) return { level: "warn", kind: "silent", title: "The embedding provider does not answer", detail: `A request has been under way for ${format.ms(p.oldest_ms)}. ${words}` };
+  // It stays open until a call tries: of one that nobody tried, nothing is known.
+  if (p.breaker !== "closed") return { level: "warn", kind: "probe", title: "The embedding provider was down", detail: "The next call finds out whether it is back." };
+  if (late(p)) return { level: "warn", kind: "silent", title: "The embedding provider does not answer", detail: `A request has been under way for ${format.ms(p.oldest_ms)}. ${words}` };
   if (p.pause_ms > 0) return { level: "warn", kind: "pause", title: "The embedding provider asks for a pause", detail: `${format.ms(p.pause_ms)} are left. ${words}` };
   if (failed > 0) return { level: "warn", kind: "some", title: "The embedding provider fails now and then", detail: `${format.count(failed)} of ${format.plural(ended, "request")} in the last 10 s.` };
   return null;

@@ -38,7 +38,7 @@ const sentence = (s) => (s && !/[.!?]$/.test(s) ? s + "." : s || "");
 const begin = (s) => s.charAt(0).toUpperCase() + s.slice(1);
 
 export function notice(level, title, text, ...more) {
-  return el("div", { class: "notice", data: { level } }, el("strong", { text: title }), " ", text, ...more);
+  return el("div", { class: "notice", data: { level } }, el("strong", { text: `${title}.` }), " ", text, ...more);
 }
 
 // failure is a Failure as a notice. Nobody may take it for "nothing found".
