@@ -39,14 +39,14 @@ const pills = {
 function banner() {
   const v = health.current();
   $("pill").dataset.level = v.level;
-  say($("pill-text"), pills[v.kind] || { ok: "all well", warn: "strained", down: "trouble", unknown: "looking…" }[v.level]);
+  say($("pill-text"), pills[v.kind.replace("chat-", "")] || { ok: "all well", warn: "strained", down: "trouble", unknown: "looking…" }[v.level]);
   const shown = v.level === "down" || (v.level === "warn" && v.kind !== "waiting");
   $("banner").dataset.level = v.level;
   if (shown) {
     // An alert is read when it changes: the title alone decides that, so that
     // counting numbers are not read every second.
     say($("banner-title"), `${v.title}.`);
-    if ($("banner").hidden || v.kind !== $("banner").dataset.kind || v.kind === "provider") say($("banner-detail"), steady(v));
+    if ($("banner").hidden || v.kind !== $("banner").dataset.kind || v.without) say($("banner-detail"), steady(v));
   }
   $("banner").dataset.kind = shown ? v.kind : "";
   show($("banner-link"), view !== "flow");
@@ -59,7 +59,7 @@ function banner() {
 
 // steady is a detail without the numbers that change from second to second.
 function steady(v) {
-  return v.kind === "provider" ? "Questions are answered by words alone, and new documents wait, until it is back." : v.detail;
+  return v.without && v.level === "down" ? v.without : v.detail;
 }
 
 function who() {

@@ -1,8 +1,8 @@
 // The live view: where calls are, what the provider does, what was refused.
 
-import { $, el, say, set } from "./dom.js";
+import { $, el, say, set, show } from "./dom.js";
 import * as format from "./format.js";
-import { current, grown, health, late, log, samples } from "./health.js";
+import { chat, current, embedding, failures, grown, health, log, samples } from "./health.js";
 import { spark } from "./spark.js";
 
 const order = ["queue", "embed", "search", "answer", "store"];
@@ -48,6 +48,8 @@ function draw() {
   stages(last.status);
   tiles(last.status);
   facts($("provider"), providerFacts(last.status));
+  show($("chat-card"), Boolean(last.status.chat));
+  if (last.status.chat) facts($("chat"), chatFacts(last.status));
   facts($("server"), serverFacts(last));
   calls(last.status);
 }
@@ -77,8 +79,10 @@ function tiles(s) {
   tile("latency", r ? format.ms(r.p95_ms) : "–", samples.map((x) => asked(x.status)?.p95_ms ?? null), r ? `95 % of ${format.plural(r.calls, r.operation === "ask" ? "answer" : r.operation === "embed" ? "embedding" : "retrieval")} in the last minute; half in ${format.ms(r.p50_ms)}` : "no questions in the last minute", false);
   const refused = grown(samples, (x) => x.refused);
   tile("refused", format.count(refused), deltas((x) => x.refused), `in the last 10 s; ${format.count(s.refused)} since the start`, refused > 0);
-  const failed = grown(samples, (x) => x.pipeline?.failed || 0);
-  tile("failed", s.pipeline ? format.count(failed) : "none", deltas((x) => x.pipeline?.failed || 0), s.pipeline ? `in the last 10 s; ${format.count(s.pipeline.failed)} since the start` : "no provider: nothing leaves this server", failed > 0);
+  const failed = failures(samples, embedding).failed + failures(samples, chat).failed;
+  const ever = (x) => (x.pipeline?.failed || 0) + (x.chat?.failed || 0);
+  const asks = s.pipeline || s.chat;
+  tile("failed", asks ? format.count(failed) : "none", deltas(ever), asks ? `in the last 10 s; ${format.count(ever(s))} since the start` : "no provider: nothing leaves this server", failed > 0);
 }
 
 function tile(id, big, values, hint, bad) {
@@ -89,6 +93,24 @@ function tile(id, big, values, hint, bad) {
   li.querySelector(".spark-place").replaceChildren(spark(values));
 }
 
+function state(which, p) {
+  const fails = failures(samples, which).failed > 0;
+  const text = { closed: fails ? "fails" : which.late(p) ? "silent" : "answers", open: "down: not asked for now", "half-open": "was down: tried with the next call" }[p.breaker] || p.breaker;
+  return ["State", text, text !== "answers"];
+}
+
+function chatFacts(s) {
+  const p = s.chat;
+  return [
+    ["Model", p.model], state(chat, p),
+    ["Answers being written", `${format.count(p.writing)} of ${format.count(p.limit)}`],
+    ["Oldest of these", p.writing ? format.ms(p.oldest_ms) : "–", chat.late(p)],
+    ["First word after", p.first_token_ms ? `${format.ms(p.first_token_ms)}, typically` : "–"],
+    ["Calls that wait", format.count(p.waiting)],
+    ["Requests", `${format.count(p.attempts)}, failed ${format.count(p.failed)}, tried again ${format.count(p.retries)}`],
+  ];
+}
+
 function providerFacts(s) {
   const p = s.pipeline;
   if (!s.embedder) return [["Model", "none: by words alone"]];
@@ -96,9 +118,9 @@ function providerFacts(s) {
   if (!p) return [model, ["Provider", "inside this program"]];
   return [
     model,
-    ["State", { closed: grown(samples, (x) => x.pipeline?.failed || 0) ? "fails" : late(p) ? "silent" : "answers", open: "down: not asked for now", "half-open": "was down: tried with the next call" }[p.breaker] || p.breaker, p.breaker !== "closed" || current().kind === "provider"],
+    state(embedding, p),
     ["Requests under way", `${format.count(p.slots)} of ${format.count(p.limit)}${p.limit < p.max_slots ? ` (at most ${format.count(p.max_slots)})` : ""}`],
-    ["Oldest of these", p.slots ? format.ms(p.oldest_ms) : "–", late(p)],
+    ["Oldest of these", p.slots ? format.ms(p.oldest_ms) : "–", embedding.late(p)],
     ["A request takes", p.typical_ms ? `${format.ms(p.typical_ms)}, typically` : "–"],
     ["Texts that wait", `${format.count(p.queued)} of questions, ${format.count(p.queued_ingest)} of documents`],
     ["Pause it asked for", p.pause_ms > 0 ? format.ms(p.pause_ms) : "none", p.pause_ms > 0],
@@ -113,7 +135,7 @@ function serverFacts({ status: s, took }) {
   const lane = (l) => (l ? `${format.count(l.now)} of ${format.count(l.max)}` : "–");
   return [
     ["Version", s.version], ["Up for", format.ms(s.uptime_ms)], ["Answers this page in", format.ms(took)],
-    ["Requests at the door", lane(s.requests)], ["Uploads", lane(s.uploads)], ["Open streams", lane(s.streams)],
+    ["Requests at the door", lane(s.requests)], ...(s.answers ? [["Answers being written", lane(s.answers)]] : []), ["Uploads", lane(s.uploads)], ["Open streams", lane(s.streams)],
     ["Memory for calls", `${format.bytes(s.bytes)} of ${format.bytes(s.max_bytes)}`],
     ["Deadline of a call", format.ms(s.timeout_ms)],
     ["Calls past their deadline", format.count(s.deadline_overruns), s.deadline_overruns > 0],

@@ -95,29 +95,46 @@ export function judge({ samples: all, lost: since, refusal: no, now }) {
   const s = last.status;
   if (s.store_error) return { level: "down", kind: "store", title: "The store does not answer", detail: `Nothing can be found or added (${s.store_error}).` };
   if (s.draining) return { level: "warn", kind: "draining", title: "The server is stopping", detail: "It takes no new calls." };
-  const trouble = s.embedder && s.pipeline ? provider(all, s.pipeline) : null;
-  if (trouble) return trouble;
+  const troubles = [s.embedder && s.pipeline && provider(all, embedding), s.chat && provider(all, chat)].filter(Boolean);
+  if (troubles.length) return troubles.find((t) => t.level === "down") || troubles[0];
   const refused = grown(all, (x) => x.refused);
   if (refused > 0) return { level: "warn", kind: "full", title: "The server refuses calls", detail: `${format.plural(refused, "call")} in the last 10 s: it is full, or a user has its share.` };
   if (s.waiting > 0) return { level: "warn", kind: "waiting", title: "Calls wait for a place", detail: `${format.plural(s.waiting, "call")}; one more would wait ${format.ms(s.predicted_wait_ms)}.` };
   return { level: "ok", kind: "ok", title: "All is well", detail: now - last.at > 5000 ? "" : s.embedder ? "" : "This server has no embedder: it searches by words." };
 }
 
-// late: a request has been under way for far longer than they take.
-export const late = (p) => p.slots > 0 && !p.warming && p.oldest_ms > (p.typical_ms ? Math.max(1000, 6 * p.typical_ms) : 2000);
+// The two providers there may be: where their numbers are, and what is lost
+// without them.
+export const embedding = {
+  name: "The embedding provider", kind: "", of: (s) => s.pipeline, underway: (p) => p.slots,
+  late: (p) => p.slots > 0 && !p.warming && p.oldest_ms > (p.typical_ms ? Math.max(1000, 6 * p.typical_ms) : 2000),
+  without: "Questions are answered by words alone until it is back.",
+};
+export const chat = {
+  name: "The chat provider", kind: "chat-", of: (s) => s.chat, underway: (p) => p.writing,
+  late: (p) => p.writing > 0 && p.oldest_ms > (p.typical_ms ? Math.max(15e3, 6 * p.typical_ms) : 30e3),
+  without: "No answers are written until it is back, but passages are found.",
+};
 
-const words = "Questions are answered by words alone until it is back.";
+// failures are those of a provider in the last seconds, and how many requests
+// ended in that time.
+export function failures(all, which) {
+  const failed = grown(all, (s) => which.of(s)?.failed || 0);
+  return { failed, ended: Math.max(failed, grown(all, (s) => (which.of(s) ? which.of(s).attempts - which.underway(which.of(s)) : 0))) };
+}
 
-function provider(all, p) {
-  const failed = grown(all, (x) => x.pipeline?.failed || 0);
-  const ended = Math.max(failed, grown(all, (x) => (x.pipeline ? x.pipeline.attempts - x.pipeline.slots : 0)));
-  const refused = grown(all, (x) => x.pipeline?.calls_refused || 0);
-  if (p.breaker === "open" && failed + refused > 0) return { level: "down", kind: "provider", title: "The embedding provider is down", detail: `It is not asked for now, but for a try every few seconds while there are calls. ${words}` };
-  if (failed > 0 && failed * 2 >= ended) return { level: "down", kind: "provider", title: "The embedding provider fails", detail: `${format.count(failed)} of ${format.plural(ended, "request")} in the last 10 s. ${words}` };
+function provider(all, which) {
+  const p = which.of(all.at(-1).status);
+  const { failed, ended } = failures(all, which);
+  const refused = grown(all, (s) => which.of(s)?.calls_refused || 0);
+  const trouble = (level, kind, what, detail) => ({ level, kind: which.kind + kind, title: `${which.name} ${what}`, detail, without: which.without });
+  const share = `${format.count(failed)} of ${format.plural(ended, "request")} in the last 10 s.`;
+  if (p.breaker === "open" && failed + refused > 0) return trouble("down", "provider", "is down", `It is not asked for now, but for a try every few seconds while there are calls. ${which.without}`);
+  if (failed > 0 && failed * 2 >= ended) return trouble("down", "provider", "fails", `${share} ${which.without}`);
   // It stays open until a call tries: of one that nobody tried, nothing is known.
-  if (p.breaker !== "closed") return { level: "warn", kind: "probe", title: "The embedding provider was down", detail: "The next call finds out whether it is back." };
-  if (late(p)) return { level: "warn", kind: "silent", title: "The embedding provider does not answer", detail: `A request has been under way for ${format.ms(p.oldest_ms)}. ${words}` };
-  if (p.pause_ms > 0) return { level: "warn", kind: "pause", title: "The embedding provider asks for a pause", detail: `${format.ms(p.pause_ms)} are left. ${words}` };
-  if (failed > 0) return { level: "warn", kind: "some", title: "The embedding provider fails now and then", detail: `${format.count(failed)} of ${format.plural(ended, "request")} in the last 10 s.` };
+  if (p.breaker !== "closed") return trouble("warn", "probe", "was down", "The next call finds out whether it is back.");
+  if (which.late(p)) return trouble("warn", "silent", "does not answer", `A request has been under way for ${format.ms(p.oldest_ms)}. ${which.without}`);
+  if (p.pause_ms > 0) return trouble("warn", "pause", "asks for a pause", `${format.ms(p.pause_ms)} are left. ${which.without}`);
+  if (failed > 0) return trouble("warn", "some", "fails now and then", share);
   return null;
 }
