@@ -33,13 +33,13 @@ function go(focus) {
 
 const pills = {
   contact: "no contact", key: "key needed", store: "store down", provider: "provider down", silent: "provider silent",
-  some: "provider unsteady", pause: "provider pauses", probe: "provider unsure", full: "full", waiting: "busy", draining: "stopping",
+  some: "provider unsteady", pause: "provider pauses", probe: "provider unsure", "chat-provider": "chat down", closed: "not shown", limited: "too often", full: "full", waiting: "busy", draining: "stopping",
 };
 
 function banner() {
   const v = health.current();
   $("pill").dataset.level = v.level;
-  say($("pill-text"), pills[v.kind.replace("chat-", "")] || { ok: "all well", warn: "strained", down: "trouble", unknown: "looking…" }[v.level]);
+  say($("pill-text"), pills[v.kind] || pills[v.kind.replace("chat-", "")] || { ok: "all well", warn: "strained", down: "trouble", unknown: "looking…" }[v.level]);
   const shown = v.level === "down" || (v.level === "warn" && v.kind !== "waiting");
   $("banner").dataset.level = v.level;
   if (shown) {

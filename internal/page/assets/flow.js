@@ -2,7 +2,7 @@
 
 import { $, el, say, set, show } from "./dom.js";
 import * as format from "./format.js";
-import { chat, current, embedding, failures, grown, health, log, samples } from "./health.js";
+import { chat, current, embedding, failures, grown, health, inFlight, log, samples } from "./health.js";
 import { spark } from "./spark.js";
 
 const order = ["queue", "embed", "search", "answer", "store"];
@@ -43,7 +43,7 @@ function draw() {
   }
   events();
   const last = samples.at(-1);
-  $("flow").classList.toggle("stale", v.kind === "contact" || v.kind === "key" || v.kind === "refused");
+  $("flow").classList.toggle("stale", v.kind === "contact" || v.kind === "key" || v.kind === "refused" || v.kind === "closed");
   if (!last) return;
   stages(last.status);
   tiles(last.status);
@@ -57,13 +57,14 @@ function draw() {
 function stages(s) {
   const n = new Map(order.map((name) => [name, 0]));
   for (const c of s.in_flight) n.set(c.stage, (n.get(c.stage) || 0) + 1);
+  for (const [name, others] of Object.entries(s.in_flight_of_others || {})) n.set(name, (n.get(name) || 0) + others);
   n.set("documents", s.documents_in_work);
   for (const [name, count] of n) {
     let li = [...$("stages").children].find((x) => x.dataset.stage === name);
     if (!li) $("stages").append((li = stage(name)));
     say(li.querySelector("b"), format.count(count));
     li.dataset.busy = String(count > 0);
-    set(li.querySelector(".track"), "--share", String(name === "documents" ? Math.min(1, count / 4) : s.in_flight.length ? count / s.in_flight.length : 0));
+    set(li.querySelector(".track"), "--share", String(name === "documents" ? Math.min(1, count / 4) : count / Math.max(1, inFlight(s))));
     if (name === "documents") say(li.querySelector(".hint"), `in work; ${format.count(s.documents_queued)} queued`);
   }
 }
@@ -74,7 +75,7 @@ const asked = (s) => (s.recent || []).filter((r) => r.operation === "retrieve" |
 const deltas = (value) => samples.map((s, i) => (i ? Math.max(0, value(s.status) - value(samples[i - 1].status)) : 0));
 
 function tiles(s) {
-  tile("inflight", format.count(s.in_flight.length), samples.map((x) => x.status.in_flight.length), `of ${format.count(s.max_in_flight)} places; ${s.waiting ? `${format.count(s.waiting)} wait` : "nobody waits"}`, s.waiting > 0);
+  tile("inflight", format.count(inFlight(s)), samples.map((x) => inFlight(x.status)), `of ${format.count(s.max_in_flight)} places; ${s.waiting ? `${format.count(s.waiting)} wait` : "nobody waits"}`, s.waiting > 0);
   const r = asked(s);
   tile("latency", r ? format.ms(r.p95_ms) : "–", samples.map((x) => asked(x.status)?.p95_ms ?? null), r ? `95 % of ${format.plural(r.calls, r.operation === "ask" ? "answer" : r.operation === "embed" ? "embedding" : "retrieval")} in the last minute; half in ${format.ms(r.p50_ms)}` : "no questions in the last minute", false);
   const refused = grown(samples, (x) => x.refused);
@@ -163,7 +164,9 @@ function calls(s) {
       el("td", {}, track, el("span", { class: "sr", text: `${Math.round(share * 100)} percent` })));
   }));
   const more = s.in_flight.length - list.length;
-  say($("calls-foot"), s.in_flight.length === 0 ? "None at this moment." : more > 0 ? `And ${format.plural(more, "call")} more, younger than these.` : "");
+  const others = inFlight(s) - s.in_flight.length;
+  const foot = [s.in_flight.length === 0 && (others ? "None of yours." : "None at this moment."), more > 0 && `And ${format.plural(more, "call")} more, younger than these.`, others > 0 && `And ${format.count(others)} of other users.`];
+  say($("calls-foot"), foot.filter(Boolean).join(" "));
 }
 
 let drawn = "";

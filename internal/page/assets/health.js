@@ -16,7 +16,6 @@ let lost = 0; // when contact was lost; 0: there is contact
 let refusal = null; // the Failure of a server that answers, but not this
 let misses = 0;
 let timer = 0;
-let nextTry = 0;
 let verdict = { level: "unknown", kind: "unknown", title: "Looking…", detail: "" };
 
 export const current = () => verdict;
@@ -55,7 +54,6 @@ async function look() {
   }
   turn();
   const wait = misses ? Math.min(longest, every * 2 ** Math.min(misses - 1, 6)) : every;
-  nextTry = misses ? Date.now() + wait : 0;
   // A tab that nobody sees asks nothing; it looks when it is seen again.
   if (!document.hidden) timer = setTimeout(look, wait);
 }
@@ -67,13 +65,17 @@ function note(level, text) {
 
 function turn() {
   const before = verdict;
-  verdict = judge({ samples, lost, refusal, nextTry, now: Date.now() });
+  verdict = judge({ samples, lost, refusal, now: Date.now() });
   if (before.kind !== verdict.kind) {
     if (before.kind !== "unknown" || verdict.level !== "ok") note(verdict.level, verdict.level === "ok" ? `Over: ${before.title.toLowerCase()}` : `${verdict.title}. ${verdict.detail}`);
     health.dispatchEvent(new Event("turn"));
   }
   health.dispatchEvent(new Event("look"));
 }
+
+// inFlight is how many calls there are; those of other users may be counted
+// only.
+export const inFlight = (s) => s.in_flight.length + Object.values(s.in_flight_of_others || {}).reduce((a, b) => a + b, 0);
 
 // grown is how much a counter grew within the last seconds; value takes it
 // from a status.
@@ -90,6 +92,8 @@ export function judge({ samples: all, lost: since, refusal: no, now }) {
   const last = all.at(-1);
   if (since) return { level: "down", kind: "contact", title: `No contact with the server since ${format.time(since)}`, detail: "What is shown is from before." };
   if (no?.code === "unauthorized") return { level: "unknown", kind: "key", title: "A key is needed", detail: no.message };
+  if (no?.code === "forbidden") return { level: "unknown", kind: "closed", title: "How the server is, this key may not see", detail: no.message };
+  if (no?.code === "rate_limited") return { level: "warn", kind: "limited", title: "This user asks too often", detail: no.message };
   if (no) return { level: "down", kind: "refused", title: "The server does not say how it is", detail: no.message };
   if (!last) return { level: "unknown", kind: "unknown", title: "Looking…", detail: "" };
   const s = last.status;
