@@ -34,8 +34,8 @@ func (a *app) serveCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the HTTP API",
-		Long: `Serves the HTTP API on the address of WEIR_LISTEN, which must be a loopback one, and
+		Short: "Serve the HTTP API and the page",
+		Long: `Serves the HTTP API, and at / a page for people, on the address of WEIR_LISTEN, which must be a loopback one, and
 works on queued documents. With --docs, files and folders are indexed first.
 One server at a time holds a data folder; other commands on it go through the server.
 The first SIGINT or SIGTERM lets calls under way finish, the second stops at once.`,

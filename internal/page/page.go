@@ -117,8 +117,8 @@ func typeOf(name string) string {
 }
 
 // Has reports whether there is something at a path.
-func (p *Page) Has(path string) bool {
-	_, ok := p.files[path]
+func (p *Page) Has(at string) bool {
+	_, ok := p.files[at]
 	return ok
 }
 

@@ -53,6 +53,11 @@ func TestEveryAssetThatIsNamedIsThere(t *testing.T) {
 			t.Errorf("the document names %s, which is not there", l[1])
 		}
 	}
+	for at := range p.files {
+		if path.Ext(at) == ".js" && !strings.Contains(document, at) {
+			t.Errorf("the document does not name %s, which then comes a round trip later", at)
+		}
+	}
 	imports := regexp.MustCompile(`(?m)(?:from|import) ?"([^"]+)"`)
 	for at, f := range p.files {
 		if path.Ext(at) != ".js" {
