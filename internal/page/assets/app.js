@@ -63,7 +63,7 @@ function steady(v) {
 }
 
 function who() {
-  say($("who-name"), identity.user || "default");
+  say($("who-name"), identity.user || (identity.key ? "by key" : "default"));
 }
 
 function askWho(why) {
