@@ -13,7 +13,8 @@ type Page interface {
 
 // pageRoutes are public: the page has nothing in it that is anybody's, and who
 // is to be asked for a key must first see where to type it. What it then asks
-// of the API passes the guard like any other request.
+// of the API passes the guard like any other request. They are not in the
+// description of the API: programs have no business there.
 func (d *door) pageRoutes() []route {
 	if d.cfg.Page == nil {
 		return nil
