@@ -21,7 +21,7 @@ BENCHTIME ?= 1s
 BENCHED   ?= ./internal/...
 CPU       ?= 1
 
-.PHONY: help build test race lint e2e fuzz bench openapi-fuzz docs
+.PHONY: help build test race lint e2e fuzz bench openapi-fuzz docs browser
 
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
@@ -45,6 +45,9 @@ $(GOLANGCI):
 
 e2e: ## drive the built program from outside; ROUNDS=30 kills it more often
 	WEIR_E2E=1 WEIR_E2E_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout 30m ./e2e ./tools/measure
+
+browser: ## drive the page in Chromium, with axe-core from npm; WEIR_SHOTS=folder keeps pictures
+	.ci/browser
 
 fuzz: ## fuzz every target for FUZZTIME
 	@set -e; grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"internal/httpapi":         {"internal/rag", "internal/openai", "internal/openapi"},
 	"internal/mcpapi":          {"internal/rag"},
 	"internal/identity":        {"internal/rag"},
+	"internal/page":            {},
 	"internal/chaos":           {"internal/openai"},
 	"internal/builtin":         {"internal/rag"},
 	"internal/metrics":         {"internal/rag", "internal/embed", "internal/provider", "internal/chat"},

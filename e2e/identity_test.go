@@ -41,22 +41,6 @@ func (s *server) with(t *testing.T, key string) *httpapi.Client {
 	return c
 }
 
-// until waits for what happens within a second or so.
-func until(t *testing.T, what string, happened func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !happened() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("%s did not happen", what)
-		}
-	}
-}
-
 func code(c *httpapi.Client, user rag.User) rag.Code {
 	_, _, err := c.Documents(context.Background(), user, rag.Page{})
 	return rag.CodeOf(err)
@@ -103,17 +87,17 @@ func TestKeysOfAServer(t *testing.T) {
 	if r := weir(t, "key", "revoke", "--data", data, bob.Key.ID); r.code != 0 {
 		t.Fatal(r)
 	}
-	until(t, "the end of bob's key", func() bool { return code(s.with(t, bob.Secret), "") == rag.Unauthorized })
+	until(t, patience, "the end of bob's key", func() bool { return code(s.with(t, bob.Secret), "") == rag.Unauthorized })
 	// A broken or lost file opens nothing, and takes nothing away.
 	keys := filepath.Join(data, "keys.json")
 	if err := os.WriteFile(keys, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "word of the broken file", func() bool { return strings.Contains(s.stderr.String(), "cannot be used") })
+	until(t, patience, "word of the broken file", func() bool { return strings.Contains(s.stderr.String(), "cannot be used") })
 	if err := os.Remove(keys); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "word of the lost file", func() bool { return strings.Contains(s.stderr.String(), "no such file") })
+	until(t, patience, "word of the lost file", func() bool { return strings.Contains(s.stderr.String(), "no such file") })
 	if a, b, none := code(s.with(t, ann.Secret), ""), code(s.with(t, bob.Secret), ""), code(s.with(t, ""), "ann"); a != "" || b != rag.Unauthorized || none != rag.Unauthorized {
 		t.Errorf("without a file: ann %q, bob %q, nobody %q", a, b, none)
 	}
@@ -148,7 +132,7 @@ func TestReload(t *testing.T) {
 	}
 	write(t, dir, "weir.yaml", "user_rate: [\n")
 	hangup()
-	until(t, "word of the broken settings", func() bool { return strings.Contains(s.stderr.String(), "cannot be read again") })
+	until(t, patience, "word of the broken settings", func() bool { return strings.Contains(s.stderr.String(), "cannot be read again") })
 	if got := code(c, ""); got != rag.RateLimited && got != "" {
 		t.Errorf("after broken settings: %q", got)
 	}
@@ -157,7 +141,7 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	hangup()
-	until(t, "the reload", func() bool { return strings.Contains(s.stderr.String(), "msg=reloaded") })
+	until(t, patience, "the reload", func() bool { return strings.Contains(s.stderr.String(), "msg=reloaded") })
 	if !strings.Contains(s.stderr.String(), "WEIR_TIMEOUT") {
 		t.Errorf("the log does not name what needs a restart: %s", s.stderr)
 	}
@@ -166,7 +150,7 @@ func TestReload(t *testing.T) {
 			t.Fatalf("call %d after the reload: %q", i, got)
 		}
 	}
-	until(t, "the new audit log", func() bool { _, err := os.Stat(audit); return err == nil })
+	until(t, patience, "the new audit log", func() bool { _, err := os.Stat(audit); return err == nil })
 }
 
 // Metrics need a key that may see them.

@@ -21,6 +21,7 @@ import (
 	"weir/internal/httpapi"
 	"weir/internal/mcpapi"
 	"weir/internal/metrics"
+	"weir/internal/page"
 	"weir/internal/postgres"
 	"weir/internal/rag"
 
@@ -34,8 +35,8 @@ func (a *app) serveCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the HTTP API",
-		Long: `Serves the HTTP API on the address of WEIR_LISTEN, and works on queued documents. An
+		Short: "Serve the HTTP API and the page",
+		Long: `Serves the HTTP API, and at / a page for people, on the address of WEIR_LISTEN, and works on queued documents. An
 address that others can reach needs authentication: see "weir key --help", or set
 WEIR_JWT_SECRET or WEIR_JWKS_URL. With --docs, files and folders are indexed first.
 One server at a time holds a data folder; other commands on it go through the server.
@@ -165,8 +166,12 @@ func (e *engine) door(c config, log *slog.Logger) (httpapi.Config, error) {
 	if err != nil {
 		return httpapi.Config{}, err
 	}
+	front, err := page.New()
+	if err != nil {
+		return httpapi.Config{}, err
+	}
 	d := httpapi.Config{
-		Version: thisBuild().Version, Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxFileBytes: c.MaxFileBytes, Log: log,
+		Version: thisBuild().Version, Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxFileBytes: c.MaxFileBytes, Log: log, Page: front,
 		Metrics: e.metrics.Handler(), Observer: e.metrics,
 		MCP: agents.ServeUser,
 	}

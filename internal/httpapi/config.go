@@ -44,6 +44,9 @@ type Config struct {
 	Gate  Gate    // finds out who calls. Defaults to none: callers are who they say they are, and Listen takes loopback addresses only
 	Limit Limiter // bounds what one user asks. Defaults to none
 	Audit Auditor // is told who did what. Defaults to none
+	// Page answers GET / and everything under /assets/, from memory: it tells
+	// nothing of anybody, and takes no place. Defaults to none: 404.
+	Page Page
 
 	Metrics  http.Handler // answers GET /metrics. Defaults to none: 404
 	Chat     func() any   // what the chat model is doing, shown as "chat" by /v1/status; it must not block. Defaults to none

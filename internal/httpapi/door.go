@@ -118,6 +118,7 @@ func (d *door) routes() []route {
 		{method: "POST", path: "/v1/reembed", handle: d.reembed, query: []string{"force"}, needs: rag.MayOperate},
 	}
 	routes = append(routes, d.askRoutes()...)
+	routes = append(routes, d.pageRoutes()...)
 	if d.cfg.MCP != nil {
 		routes = append(routes, route{method: "POST", path: "/mcp", handle: d.agents, body: jsonBody, most: maxAgentMessage, needs: rag.MayRead})
 	}

@@ -18,13 +18,18 @@ type Observer interface {
 
 // metrics is GET /metrics, by a handler that is given.
 func (d *door) metrics(_ context.Context, x *exchange) (reply, error) {
+	d.lend(x, d.cfg.Metrics)
+	return reply{}, nil
+}
+
+// lend has another's handler answer.
+func (d *door) lend(x *exchange, h http.Handler) {
 	x.w.Header().Set(operationHeader, x.operation)
 	_ = x.control.SetWriteDeadline(time.Now().Add(d.cfg.WriteTimeout)) // fails where there is no connection
-	d.cfg.Metrics.ServeHTTP(&witness{ResponseWriter: x.w, x: x}, x.r)
+	h.ServeHTTP(&witness{ResponseWriter: x.w, x: x}, x.r)
 	if x.status == 0 { // as net/http has it
 		x.send(d.cfg.WriteTimeout, http.StatusOK, "", nil)
 	}
-	return reply{}, nil
 }
 
 // witness notes the status that another's handler answers with.

@@ -121,6 +121,7 @@ func (s *Service) observed(ctx context.Context, operation string, f func(context
 		watch.Stop()
 		end.Late = s.calls.end(c, time.Now())
 		end.Timings.Total = ms(time.Since(c.began))
+		s.recent.note(time.Now(), end)
 		if s.cfg.Observer != nil {
 			s.cfg.Observer.CallEnded(end)
 		}

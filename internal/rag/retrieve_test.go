@@ -317,6 +317,9 @@ func TestACallerWhoLeavesIsLetGo(t *testing.T) {
 			t.Errorf("the store saw %v", err)
 		}
 		synctest.Wait()
+		if got := s.Status(t.Context()).Recent; len(got) != 1 || got[0].Operation != "retrieve" || got[0].Calls != 1 {
+			t.Errorf("of the last minute: %+v, want one retrieval", got)
+		}
 		if got := s.Status(t.Context()).InFlight; len(got) != 0 {
 			t.Errorf("in flight: %+v", got)
 		}

@@ -94,6 +94,7 @@ type Service struct {
 	extract   Extractor
 	admission *admission
 	calls     calls
+	recent    recent
 	dumps     dumps
 	changes   changes       // documents that moved, for Watch
 	wake      chan struct{} // a document was queued in this process

@@ -31,6 +31,9 @@ type Activity struct {
 	ChatModel    string  `json:"chat_model"`        // that writes answers; "": there is none
 	AnswerMS     int64   `json:"answer_timeout_ms"` // the longest that Ask takes
 	MaxFileBytes int64   `json:"max_file_bytes"`
+
+	// Recent is what became of the calls of the last minute, by operation.
+	Recent []Recent `json:"recent"`
 }
 
 // Call is one call in flight.
@@ -53,6 +56,7 @@ func (s *Service) Status(ctx context.Context) Activity {
 		TimeoutMS: s.cfg.Timeout.Milliseconds(), ChatModel: s.ChatModel(), AnswerMS: s.askTimeout().Milliseconds(), MaxFileBytes: s.cfg.MaxFileBytes,
 	}
 	st.Move = s.moves.look()
+	st.Recent = s.recent.look(time.Now())
 	if m := s.embedder().Model(); m != (Model{}) {
 		st.Model = &m
 		st.NoProvider = !s.HasProvider()
