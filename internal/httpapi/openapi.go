@@ -121,14 +121,12 @@ func (d *door) describe(routes []route) (*openapi.Document, error) {
 		Tags:    tags(),
 		Paths:   map[string]map[string]*openapi.Operation{},
 		Components: openapi.Components{
-			Schemas: schemas, Parameters: parameters(), Headers: headers(), Responses: refusals(),
+			Security: d.security(), Schemas: schemas, Parameters: parameters(), Headers: headers(), Responses: refusals(),
 		},
 	}
 	if d.cfg.Gate != nil {
-		doc.Security = []map[string][]string{{"bearer": {}}}
-		doc.Components.Security = map[string]*openapi.Security{"bearer": {
-			Type: "http", Scheme: "bearer", Description: "An API key (weir_…) or a token (JWT). A service's key names the user it acts for in " + userHeader + ".",
-		}}
+		doc.Security = []map[string][]string{{bearer: {}}}
+		doc.Components.Security = d.security()
 	}
 	known := descriptions()
 	for _, rt := range routes {
@@ -233,11 +231,11 @@ func (d *door) refusalsOf(rt route) []rag.Code {
 	}, rt.doc.refuses...)
 	if !rt.public {
 		codes = append(codes, rag.Forbidden)
-		if d.cfg.Gate != nil {
-			codes = append(codes, rag.Unauthorized, rag.RateLimited)
-		}
 	}
-	if rt.body == jsonBody || rt.body == uploadBody {
+	if !rt.public && d.cfg.Gate != nil {
+		codes = append(codes, rag.Unauthorized, rag.RateLimited)
+	}
+	if !rt.public && d.cfg.Limit != nil || rt.body == jsonBody || rt.body == uploadBody {
 		codes = append(codes, rag.RateLimited)
 	}
 	return codes

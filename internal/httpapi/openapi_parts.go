@@ -31,6 +31,20 @@ func parameter(name string) *openapi.Parameter {
 
 func header(name string) *openapi.Header { return &openapi.Header{Ref: "#/components/headers/" + name} }
 
+// bearer is the name of the one way to say who calls.
+const bearer = "bearer"
+
+// security is how callers say who they are; nothing, where nobody asks.
+func (d *door) security() map[string]*openapi.Security {
+	if d.cfg.Gate == nil {
+		return nil
+	}
+	return map[string]*openapi.Security{bearer: {
+		Type: "http", Scheme: "bearer", BearerFormat: "an API key, or a JWT",
+		Description: "`Authorization: Bearer …`. The user is that of the key or token; a key that acts for several users takes it from `" + userHeader + "`.",
+	}}
+}
+
 func parameters() map[string]*openapi.Parameter {
 	user := &openapi.Schema{Type: "string", Pattern: `^[^\x00-\x1f\x7f-\x9f]+$`}
 	openapi.Lengths(user, 1, rag.MaxUserBytes)
@@ -81,6 +95,7 @@ func headers() map[string]*openapi.Header {
 		"RetryAfterMS": {Schema: number(), Description: "The same in milliseconds, for OpenAI's clients."},
 		"ShouldRetry":  {Schema: &openapi.Schema{Type: "string", Enum: []any{"false"}}, Description: "Tells OpenAI's clients that trying again is of no use."},
 		"Location":     {Required: true, Schema: text(), Description: "The document's address."},
+		"Challenge":    {Required: true, Schema: text(), Description: "How to say who calls (RFC 6750)."},
 		"ETag":         {Required: true, Schema: text(), Description: "Changes with the content."},
 	}
 }
@@ -118,6 +133,9 @@ func refusals() map[string]*openapi.Response {
 			Headers: map[string]*openapi.Header{
 				operationHeader: header("OperationID"), "X-Request-Id": header("RequestID"), "X-Should-Retry": header("ShouldRetry"),
 			},
+		}
+		if status == http.StatusUnauthorized {
+			problem.Headers["WWW-Authenticate"], other.Headers["WWW-Authenticate"] = header("Challenge"), header("Challenge")
 		}
 		if retry {
 			problem.Headers["Retry-After"] = header("RetryAfter")

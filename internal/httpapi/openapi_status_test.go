@@ -18,7 +18,7 @@ import (
 // TestDescribedStatuses has every route give every status that the document has
 // for it, and checks each answer.
 func TestDescribedStatuses(t *testing.T) {
-	for kind, build := range map[string]func(testing.TB, *shelf) *door{"": whole} {
+	for kind, build := range map[string]func(testing.TB, *shelf) *door{"": whole, "gated": gated} {
 		c := checkerOf(t, build(t, &shelf{}).described().text)
 		for _, name := range c.Operations() {
 			t.Run(kind+" "+strings.ReplaceAll(name, "/", "."), func(t *testing.T) {
@@ -66,6 +66,10 @@ func provoke(t *testing.T, d *door, s *shelf, name string, status int) *response
 		r.ContentLength = 1
 		r.Header.Set("Content-Encoding", "gzip")
 	case http.StatusTooManyRequests:
+		if d.cfg.Limit != nil {
+			r.Header.Set(userHeader, "busy")
+			return ask(t, d, r)
+		}
 		return d.full(t, name, r)
 	case http.StatusInternalServerError:
 		rt := routeOf(d, name)

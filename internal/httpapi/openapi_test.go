@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/internal/openapi"
 	"weir/internal/rag"
@@ -59,10 +61,42 @@ func checkerOf(t testing.TB, text []byte) *openapi.Checker {
 	return c
 }
 
-// whole is a door with all that it may have.
+// whole is a door with all that it may have, but for a gate.
 func whole(t testing.TB, s *shelf) *door {
 	t.Helper()
-	return newDoor(Config{
+	return newDoor(allThereIs(), newServiceWith(t, rag.Config{}, s, &letters{}))
+}
+
+// gated is a door with a gate too.
+func gated(t testing.TB, s *shelf) *door {
+	t.Helper()
+	cfg := allThereIs()
+	cfg.Gate, cfg.Limit = doorman{}, doorman{}
+	return newDoor(cfg, newServiceWith(t, rag.Config{}, s, &letters{}))
+}
+
+// doorman lets all in but for who has a wrong key, or is too busy.
+type doorman struct{}
+
+func (doorman) Admit(_ context.Context, r *http.Request, asked rag.User) (rag.Caller, error) {
+	if r.Header.Get("Authorization") == "Bearer wrong" {
+		return rag.Caller{}, rag.Errorf(rag.Unauthorized, "the key is not known")
+	}
+	return rag.Caller{User: orDefault(asked, defaultUser), Rights: rag.AllRights}, nil
+}
+
+func (doorman) Ready() error { return nil }
+func (doorman) Look() any    { return map[string]int{"keys": 1} }
+
+func (doorman) Take(user rag.User) (rag.Quota, error) {
+	if user == "busy" {
+		return rag.Quota{PerMinute: 1}, &rag.Error{Code: rag.RateLimited, Msg: "slower", RetryAfter: time.Second}
+	}
+	return rag.Quota{PerMinute: 10, Left: 9, Full: time.Second}, nil
+}
+
+func allThereIs() Config {
+	return Config{
 		MCP: func(w http.ResponseWriter, r *http.Request, _ rag.User) {
 			b, _ := io.ReadAll(r.Body)
 			w.Header().Set("Content-Type", contentJSON)
@@ -80,7 +114,7 @@ func whole(t testing.TB, s *shelf) *door {
 			_, _ = io.WriteString(w, "up 1\n")
 		}),
 		Pipeline: func() any { return map[string]int{"slots": 3} },
-	}, newServiceWith(t, rag.Config{}, s, &letters{}))
+	}
 }
 
 // TestDescriptionHasEveryRoute: each route has its operation, and each
