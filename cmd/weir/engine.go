@@ -104,7 +104,7 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 		IngestWorkers: c.IngestWorkers, Lease: leaseTime, DocumentTimeout: c.DocumentTimeout,
 		Calibrate:   calibration,
 		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Chat: e.chat, Log: log,
-		Next: e.next, Earlier: func(live rag.Model) (rag.Embedder, error) { return e.openEarlier(c, live) },
+		Next: e.next, Earlier: func(live rag.Model) (rag.Embedder, error) { return e.openEarlier(c, live) }, //nolint:contextcheck // it lives until its Close
 	}
 	if e.metrics != nil {
 		cfg.Observer = e.metrics

@@ -35,7 +35,7 @@ const (
 
 const keysFile = "keys.json" // in the data folder
 
-func identitySettings() []setting { //nolint:revive // long because it is a table
+func identitySettings() []setting {
 	return []setting{
 		{
 			env: "WEIR_AUTH", key: "auth", flag: "auth", value: "NAMES",

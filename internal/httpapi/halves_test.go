@@ -28,7 +28,12 @@ func TestReadyForRetrieval(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ctx) }()
-	defer func() { cancel(); <-ended }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
 	for path, want := range map[string]int{"/readyz": 503, "/readyz?for=retrieval": 200, "/readyz?for=": 503} {
 		if got := h.say(t, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); got.status != want {
 			t.Errorf("%s: %d %s, want %d", path, got.status, got.body, want)

@@ -39,7 +39,7 @@ func (d *door) security() map[string]*openapi.Security {
 	if d.cfg.Gate == nil {
 		return nil
 	}
-	return map[string]*openapi.Security{bearer: {
+	return map[string]*openapi.Security{bearer: { //nolint:gosec // a name, no secret
 		Type: "http", Scheme: "bearer", BearerFormat: "an API key, or a JWT",
 		Description: "`Authorization: Bearer …`. The user is that of the key or token; a key that acts for several users takes it from `" + userHeader + "`.",
 	}}

@@ -82,7 +82,7 @@ func (s *issuer) remember() {
 	if age := s.now().Sub(info.ModTime()); age < 0 || age > keysGoodFor {
 		return
 	}
-	content, err := os.ReadFile(s.cache) //nolint:gosec // our own file
+	content, err := os.ReadFile(s.cache)
 	if err != nil {
 		return
 	}

@@ -34,9 +34,7 @@ const testSecret = "a secret of more than thirty-two bytes"
 func call(t testing.TB, authorization ...string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/documents", nil)
-	for _, a := range authorization {
-		r.Header["Authorization"] = append(r.Header["Authorization"], a)
-	}
+	r.Header["Authorization"] = append(r.Header["Authorization"], authorization...)
 	return r
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 //go:embed assets
-var files embed.FS //nolint:gochecknoglobals // go:embed knows no other way
+var files embed.FS
 
 // base is the path of the assets, before their hash.
 const base = "/assets/"

@@ -337,7 +337,9 @@ func TestTheAskerMayLeave(t *testing.T) {
 				if !errors.Is(err, gone) && CodeOf(err) != Canceled || time.Since(began) > 0 {
 					t.Errorf("%v after %v", err, time.Since(began))
 				}
-				_ = <-ended // the model was told
+				if err := <-ended; err == nil {
+					t.Error("the model was not told")
+				}
 			})
 		})
 	}
