@@ -1,13 +1,8 @@
 package openai
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
-	"slices"
-	"unicode/utf8"
 )
 
 // ChatMessage is one turn of a conversation.
@@ -66,13 +61,7 @@ func (r ChatRequest) Encode() ([]byte, error) {
 	if r.Stream && r.IncludeUsage {
 		out.StreamOptions = &streamOptions{true}
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // \u003c is six bytes, and no browser reads this
-	if err := enc.Encode(out); err != nil {
-		return nil, fmt.Errorf("write the request: %w", err)
-	}
-	return b.Bytes(), nil
+	return written(out)
 }
 
 // DecodeChatRequest reads a request of at most limit.Messages turns; the caller
@@ -83,34 +72,10 @@ func (r ChatRequest) Encode() ([]byte, error) {
 // Param set to the member at fault.
 func DecodeChatRequest(body []byte, limit ChatLimits) (ChatRequest, error) {
 	var r ChatRequest
-	if !utf8.Valid(body) {
-		return r, refuse("", "the body is not JSON: it is not UTF-8")
-	}
-	s := &scanner{b: body}
-	if c := s.next(); c != '{' && s.i < len(body) {
-		return r, refuse("", "the body must be a JSON object")
-	}
-	var seen []string
-	err := s.object(func(key string) error {
-		switch {
-		case !slices.Contains(chatMembers(), key):
-			_, err := s.skip()
-			return err
-		case slices.Contains(seen, key):
-			return refuse(key, "it stands twice")
-		}
-		seen = append(seen, key)
-		return s.chatMember(key, &r, limit)
-	})
-	if err == nil {
-		err = s.end()
-	}
-	var refusal *Error
+	err := readRequest(body, chatMembers(), func(s *scanner, key string) error { return s.chatMember(key, &r, limit) })
 	switch {
-	case errors.As(err, &refusal):
-		return ChatRequest{}, refusal
 	case err != nil:
-		return ChatRequest{}, refuse("", "the body is not JSON: %v", err)
+		return ChatRequest{}, err
 	case len(r.Messages) == 0:
 		return ChatRequest{}, refuse("messages", "it is missing, or empty")
 	default:

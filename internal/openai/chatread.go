@@ -32,55 +32,27 @@ var errNoNews = errors.New("it holds neither choices nor usage")
 // description of where it is not of the shape.
 func DecodeChatNews(body []byte) (ChatNews, error) {
 	var out ChatNews
-	s := &scanner{b: body}
-	if s.next() != '{' {
-		if e := ParseError(0, body); s.next() == '[' && e.Structured {
-			return ChatNews{}, e
-		}
-		return ChatNews{}, fmt.Errorf("the answer: %w", errNotObject)
-	}
-	var known, failed bool
-	err := s.object(func(key string) error {
+	told := false
+	err := readAnswer(body, func(s *scanner, key string) (bool, error) {
 		switch key {
 		case "choices":
-			known = true
-			return s.choices(&out)
+			told = true
+			return true, s.choices(&out)
 		case "usage":
-			known = true
-			return s.chatUsage(&out)
+			told = true
+			return true, s.chatUsage(&out)
 		case "object", "id": // an event that says no more than who speaks
 			raw, err := s.skip()
-			known = known || strings.HasPrefix(string(raw), `"chat`)
-			return err
-		case "error":
-			raw, err := s.skip()
-			switch string(raw) {
-			case "null", "false", `""`, "{}": // there is none
-			default:
-				failed = true
-			}
-			return err
+			told = told || strings.HasPrefix(string(raw), `"chat`)
+			return true, err
 		default:
-			_, err := s.skip()
-			return err
+			return false, nil
 		}
-	})
-	if err == nil {
-		err = s.end()
+	}, func() bool { return told }, errNoNews)
+	if err != nil {
+		return ChatNews{}, err
 	}
-	switch {
-	case err != nil:
-		return ChatNews{}, fmt.Errorf("the answer: %w", err)
-	case failed:
-		return ChatNews{}, ParseError(0, body)
-	case !known:
-		if e := ParseError(0, body); e.Structured {
-			return ChatNews{}, e
-		}
-		return ChatNews{}, fmt.Errorf("the answer: %w", errNoNews)
-	default:
-		return out, nil
-	}
+	return out, nil
 }
 
 func (s *scanner) chatUsage(out *ChatNews) error {

@@ -1,14 +1,9 @@
 package openai
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
-	"unicode/utf8"
 )
 
 // EmbeddingsRequest asks for the vectors of Input, or of Tokens.
@@ -23,24 +18,17 @@ type EmbeddingsRequest struct {
 
 // Encode writes the request; what is not said is left out.
 func (r EmbeddingsRequest) Encode() ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // \u003c is six bytes, and no browser reads this
 	var input any = r.Input
 	if r.Tokens != nil {
 		input = r.Tokens
 	}
-	err := enc.Encode(struct {
+	return written(struct {
 		Model      string   `json:"model,omitempty"`
 		Input      any      `json:"input"`
 		Encoding   Encoding `json:"encoding_format,omitempty"`
 		Dimensions int      `json:"dimensions,omitempty"`
 		User       string   `json:"user,omitempty"`
 	}{r.Model, input, r.Encoding, r.Dimensions, r.User})
-	if err != nil {
-		return nil, fmt.Errorf("write the request: %w", err)
-	}
-	return b.Bytes(), nil
 }
 
 // DecodeEmbeddingsRequest reads a request of at most limit.Items inputs; the
@@ -49,34 +37,11 @@ func (r EmbeddingsRequest) Encode() ([]byte, error) {
 // [*Error] values, with Param set to the member at fault.
 func DecodeEmbeddingsRequest(body []byte, limit Limits) (EmbeddingsRequest, error) {
 	var r EmbeddingsRequest
-	if !utf8.Valid(body) {
-		return r, refuse("", "the body is not JSON: it is not UTF-8")
-	}
-	s := &scanner{b: body}
-	if c := s.next(); c != '{' && s.i < len(body) {
-		return r, refuse("", "the body must be a JSON object")
-	}
-	var seen []string
-	err := s.object(func(key string) error {
-		switch {
-		case !slices.Contains([]string{"model", "input", "encoding_format", "dimensions", "user"}, key):
-			_, err := s.skip()
-			return err
-		case slices.Contains(seen, key):
-			return refuse(key, "it stands twice")
-		}
-		seen = append(seen, key)
-		return s.member(key, &r, limit)
-	})
-	if err == nil {
-		err = s.end()
-	}
-	var refusal *Error
+	known := []string{"model", "input", "encoding_format", "dimensions", "user"}
+	err := readRequest(body, known, func(s *scanner, key string) error { return s.member(key, &r, limit) })
 	switch {
-	case errors.As(err, &refusal):
-		return EmbeddingsRequest{}, refusal
 	case err != nil:
-		return EmbeddingsRequest{}, refuse("", "the body is not JSON: %v", err)
+		return EmbeddingsRequest{}, err
 	case r.Input == nil && r.Tokens == nil:
 		return EmbeddingsRequest{}, refuse("input", "it is missing")
 	default:

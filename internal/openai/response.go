@@ -52,62 +52,34 @@ var (
 // to the shape is passed over.
 func DecodeEmbeddings(body []byte, limit Limits) (Embeddings, error) {
 	var out Embeddings
-	s := &scanner{b: body}
-	if s.next() != '{' {
-		if e := ParseError(0, body); s.next() == '[' && e.Structured {
-			return Embeddings{}, e
-		}
-		return Embeddings{}, fmt.Errorf("the answer: %w", errNotObject)
-	}
-	var data, failed bool
-	err := s.object(func(key string) error {
+	data := false
+	err := readAnswer(body, func(s *scanner, key string) (bool, error) {
 		switch key {
 		case "data":
 			if data {
-				return s.errorf("data: %w", errTwice)
+				return true, s.errorf("data: %w", errTwice)
 			}
 			if s.word("null") {
-				return nil
+				return true, nil
 			}
 			data = true
-			return s.items(&out, limit)
+			return true, s.items(&out, limit)
 		case "model":
-			return s.model(&out.Model)
+			return true, s.model(&out.Model)
 		case "usage":
 			raw, err := s.skip()
 			if err == nil && json.Unmarshal(raw, &out.Usage) != nil {
 				out.Usage = Usage{} // it is for statistics: not worth a failure
 			}
-			return err
-		case "error":
-			raw, err := s.skip()
-			switch string(raw) {
-			case "null", "false", `""`: // there is none
-			default:
-				failed = true
-			}
-			return err
+			return true, err
 		default:
-			_, err := s.skip()
-			return err
+			return false, nil
 		}
-	})
-	if err == nil {
-		err = s.end()
+	}, func() bool { return data }, errNoData)
+	if err != nil {
+		return Embeddings{}, err
 	}
-	switch {
-	case err != nil:
-		return Embeddings{}, fmt.Errorf("the answer: %w", err)
-	case failed:
-		return Embeddings{}, ParseError(0, body)
-	case !data:
-		if e := ParseError(0, body); e.Structured {
-			return Embeddings{}, e
-		}
-		return Embeddings{}, fmt.Errorf("the answer: %w", errNoData)
-	default:
-		return out, nil
-	}
+	return out, nil
 }
 
 func (s *scanner) model(to *string) error {
