@@ -71,7 +71,7 @@ removes. Settings have no effect on it.`,
 	flags.StringSliceVar(&f.faults, "fault", nil, "only these faults, separated by commas; may be given again (default all)")
 	named(flags, "fault", nameValue)
 	flags.BoolVar(&f.list, "list", false, "list the faults, and do nothing")
-	flags.StringVar(&f.through, "through", throughRetrieve, "retrieve (hybrid: words stand in for vectors), vector (nothing stands in), mcp (the tool retrieve), cli (weir search) or embeddings (/v1/embeddings), which ask the provider for vectors; ask (/v1/ask) or chat (/v1/chat/completions), which have it write answers")
+	flags.StringVar(&f.through, "through", throughRetrieve, "retrieve (hybrid: words stand in for vectors), vector (nothing stands in), mcp (the tool retrieve), cli (weir search) or embeddings (/v1/embeddings), which ask the provider for vectors; ask (/v1/ask) or chat (the same in OpenAI's shape), which have it write answers")
 	named(flags, "through", nameValue)
 	flags.IntVar(&f.callers, "callers", defaults.Callers, "who ask at the same time")
 	named(flags, "callers", wholeNumber)
@@ -137,7 +137,8 @@ func (a *app) drill(cmd *cobra.Command, f drillFlags) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cfg := drill.Config{
 		Chat: f.chat(), Faults: faults, Callers: f.callers, Deadline: f.deadline, SideBySide: f.side,
-		Unbounded: true, // the deadline is told to Weir, and Weir is to keep it
+		Alone:     []chaos.Fault{chaos.ChatEndless, chaos.ChatBlankFlood}, // they are as fast as this process reads them
+		Unbounded: true,                                                   // the deadline is told to Weir, and Weir is to keep it
 	}.WithDefaults()
 	began := time.Now()
 	s := a.newDrillShow(f, len(cfg.Faults))

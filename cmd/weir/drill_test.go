@@ -24,6 +24,12 @@ func TestDrill(t *testing.T) {
 		chaos.Status400: func(r drill.Row) int { return r.Degraded["invalid"] + min(r.Errors["invalid"], r.Calls/2) },
 		chaos.Shuffled:  func(r drill.Row) int { return r.Whole },
 	}
+	// Half of these are streamed: what was told in part ends as an error.
+	inWords := map[chaos.Fault]func(drill.Row) int{
+		chaos.Status503:          func(r drill.Row) int { return r.Degraded["unavailable"] },
+		chaos.ChatErrorAfter:     func(r drill.Row) int { return r.Degraded["unavailable"] + r.Errors["unavailable"] },
+		chaos.ChatOtherCitations: func(r drill.Row) int { return r.Whole },
+	}
 	tests := []struct {
 		through string
 		want    map[chaos.Fault]func(drill.Row) int // what must be most of the calls
@@ -38,6 +44,8 @@ func TestDrill(t *testing.T) {
 			chaos.Status400: func(r drill.Row) int { return r.Errors["invalid"] },
 			chaos.Shuffled:  func(r drill.Row) int { return r.Whole },
 		}},
+		{through: throughAsk, want: inWords},
+		{through: throughChat, want: inWords},
 		{through: throughMCP, want: answersAndErrors},
 		{through: throughCLI, want: answersAndErrors},
 	}

@@ -137,12 +137,14 @@ type completed struct {
 // readStream puts the chunks together. A stream that broke off without an error
 // is no answer.
 func (c *completed) readStream(body []byte) *drill.Outcome {
+	var text strings.Builder
 	for line := range bytes.Lines(body) {
 		data, is := bytes.CutPrefix(bytes.TrimSpace(line), []byte("data: "))
 		switch {
 		case !is:
 			continue
 		case string(data) == "[DONE]":
+			c.text = text.String()
 			return nil
 		}
 		c.Choices = nil
@@ -153,7 +155,7 @@ func (c *completed) readStream(body []byte) *drill.Outcome {
 			return new(refused(http.StatusOK, data))
 		}
 		for _, choice := range c.Choices {
-			c.text += choice.Delta.Content
+			text.WriteString(choice.Delta.Content)
 		}
 	}
 	return &drill.Outcome{Kind: drill.Unclear, Detail: "the stream broke off"}

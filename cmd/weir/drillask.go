@@ -201,8 +201,9 @@ func (w *drilled) embeddings(ctx context.Context, u rag.User, q drill.Question) 
 	return drill.Outcome{Kind: drill.Whole}
 }
 
-// maxAnswer is more than any answer of the drill has, in bytes.
-const maxAnswer = 1 << 20
+// maxAnswer is more than any answer of the drill has, in bytes: the longest there
+// may be, streamed word by word.
+const maxAnswer = 64 << 20
 
 func (w *drilled) post(ctx context.Context, u rag.User, path string, v any, more http.Header) (status int, body []byte, err error) {
 	in, err := json.Marshal(v)

@@ -136,6 +136,9 @@ func (e Entry) ForChat() Entry {
 	if e.Fault == ChunksUnended || e.Fault == LengthTooLong {
 		e.Expect, e.Codes = Answer, nil
 	}
+	if e.Fault == HTTP2GoAway { // of many calls side by side on a connection that is given up after each answer, some are given back as often as they are tried
+		e.Codes = []Code{Unavailable}
+	}
 	if e.Fault == HTTP2Dark { // it takes two seconds to be noticed, and a call in words is not made twice beside itself
 		e.Expect, e.Codes = Mixed, []Code{Timeout, Unavailable}
 	}
