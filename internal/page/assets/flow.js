@@ -7,8 +7,8 @@ import { spark } from "./spark.js";
 
 const order = ["queue", "embed", "search", "answer", "store"];
 const names = {
-  queue: ["Waiting", "for a place"], embed: ["Embedding", "the question, at the provider"], search: ["Searching", "words and vectors"],
-  answer: ["Answering", "the chat model writes"], store: ["Library", "documents, read and changed"],
+  queue: ["Waiting", "for a place"], embed: ["Embedding", "the question's vector"], search: ["Searching", "words and vectors"],
+  answer: ["Answering", "the chat model writes"], store: ["Library", "reads and changes"],
 };
 const mostCalls = 25;
 let active = false;
