@@ -22,7 +22,7 @@ const examples = "../examples"
 func TestFirstSteps(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := serve(t, data, "--docs", examples)
-	_, command, _ := strings.Cut(s.head, "Try:\n")
+	_, command, _ := strings.Cut(s.head, "or try:\n")
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", command).Output()
 	if err != nil {
 		t.Fatalf("%s: %v", command, err)

@@ -184,8 +184,8 @@ func (a *app) tellBackup(done, file string, began time.Time, m sqlite.Manifest, 
 // holds is what a backup holds, in words.
 func holds(m sqlite.Manifest) string {
 	n := m.Counts
-	s := fmt.Sprintf("It holds what was there at %s: %d users, %d documents (%d ready), %d passages, %d vectors",
-		m.Created.Format(time.RFC3339), n.Users, n.Documents, n.Statuses[string(rag.Ready)], n.Chunks, n.Vectors)
+	s := fmt.Sprintf("It holds what was there at %s: %s, %s (%d ready), %s, %s",
+		m.Created.Format(time.RFC3339), plural(int(n.Users), "user"), plural(int(n.Documents), "document"), n.Statuses[string(rag.Ready)], plural(int(n.Chunks), "passage"), plural(int(n.Vectors), "vector"))
 	if m.Keys != nil {
 		s += ", and the file of keys"
 	}

@@ -31,7 +31,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if filepath.Dir(made.File) != folder || !strings.HasSuffix(made.File, ".backup") || made.Manifest.Counts.Documents != 1 || made.Manifest.Keys == nil {
 		t.Errorf("made %+v", made)
 	}
-	if r := weir(t, "", "backup", "--verify", made.File); r.code != exitOK || !strings.Contains(r.out, "is whole") || !strings.Contains(r.out, "1 documents") {
+	if r := weir(t, "", "backup", "--verify", made.File); r.code != exitOK || !strings.Contains(r.out, "is whole") || !strings.Contains(r.out, "1 user, 1 document (1 ready), 1 passage, 1 vector,") {
 		t.Errorf("verify: %+v", r)
 	}
 	if r := weir(t, dir, "backup", made.File); r.code != exitFailed || !strings.Contains(r.stderr, "--force") {

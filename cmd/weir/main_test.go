@@ -59,7 +59,7 @@ func environment(more ...string) []string {
 // server is a server that runs in this process.
 type server struct {
 	url    string
-	head   string // what it printed up to the curl command, which there is with --docs
+	head   string // what it printed, but for what follows the curl command of --docs
 	stop   func() result
 	stderr *bytes.Buffer // to be read after stop
 }
@@ -77,7 +77,7 @@ func serveIn(t *testing.T, env []string, data string, args ...string) *server {
 	out, w := io.Pipe()
 	var stderr bytes.Buffer
 	ended := make(chan int, 1)
-	last := "Search is "
+	last := "Open that address in a browser"
 	if slices.Contains(args, "--docs") {
 		last = "curl "
 	}

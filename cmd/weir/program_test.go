@@ -93,7 +93,7 @@ func TestPrintedCurlWorks(t *testing.T) {
 			docs := t.TempDir()
 			write(t, docs, "guide.txt", tt.content)
 			s := serve(t, t.TempDir(), append([]string{"--docs", docs}, tt.args...)...)
-			_, command, _ := strings.Cut(s.head, "Try:\n")
+			_, command, _ := strings.Cut(s.head, "or try:\n")
 			if strings.Contains(strings.ToLower(command), "towel") {
 				t.Errorf("it prints what is in a document: %s", command)
 			}
@@ -257,8 +257,8 @@ func TestSearchSaysWhyItIsEmpty(t *testing.T) {
 	if r := weir(t, data, "search", "lamp", "--document", "nope"); r.code != exitFailed || !strings.Contains(r.stderr, `there is no document "nope"`) {
 		t.Errorf("a document that is not there, through a server: %+v", r)
 	}
-	if strings.Contains(s.head, "Try:") {
-		t.Errorf("nothing was indexed, and it says what to try: %s", s.head)
+	if strings.Contains(s.head, "or try:") || !strings.Contains(s.head, "in a browser to add documents") {
+		t.Errorf("nothing was indexed, and it says what to ask, or not where to add: %s", s.head)
 	}
 	s.stop()
 	if r := weir(t, data, "search", "zygote", "--mode", "lexical"); r.code != exitOK || !strings.Contains(r.out, "No passage has anything of this question") {

@@ -270,15 +270,17 @@ func (e *engine) searchIs(ctx context.Context) string {
 	return mode
 }
 
-// tellReady prints the address, and a command that asks the question if there
-// is one.
+// tellReady prints the address, what it is good for, and a command that asks the
+// question if there is one.
 func (a *app) tellReady(c config, url, mode, user, question string) {
 	ready := fmt.Sprintf("Weir is ready at %s\nSearch is %s\n", url, mode)
 	if c.ChatModel != "" {
 		ready += "Answers are written by " + c.ChatModel + "\n"
 	}
 	if question != "" {
-		ready += fmt.Sprintf("Try:\n  %s\n", curl(url, user, question, c.authenticates()))
+		ready += fmt.Sprintf("Open that address in a browser, or try:\n  %s\n", curl(url, user, question, c.authenticates()))
+	} else {
+		ready += "Open that address in a browser to add documents and to ask\n"
 	}
 	fmt.Fprint(a.stdout, ready)
 }

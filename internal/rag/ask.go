@@ -101,7 +101,7 @@ func (a *asking) run(ctx context.Context, c *call) error {
 	case a.found.EmptyReason != nil: // a model could only make something up
 		return a.notice(emptySentence(*a.found.EmptyReason, len(a.q.documents) > 0))
 	case a.s.ChatModel() == "":
-		a.degrade("no_chat_model", "this server has no chat model; these are the passages")
+		a.degrade("no_chat_model", "this server has no chat model (WEIR_CHAT_MODEL); these are the passages")
 		return a.notice(passagesText("no chat model is set up here", a.found.Chunks))
 	}
 	c.enter("answer")
