@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,6 +61,7 @@ func exceptions() []exception {
 		{page: "docs/ARCHITECTURE.md", has: "cmd/weir                 the knot", because: "TestRoomsImportOnlyWhatTheFloorPlanAllows holds it"},
 		{page: "docs/ARCHITECTURE.md", has: "reads the body whole", because: pictures},
 		{page: "docs/ARCHITECTURE.md", has: "Service.Ask: validates", because: pictures},
+		{page: "docs/ARCHITECTURE.md", has: "Host and origin: no web page", because: pictures},
 		{page: "docs/ARCHITECTURE.md", has: "users in turn; a token fences off", because: pictures},
 		{page: "docs/BEFORE-AFTER.md", has: "before_after.py --write", because: ".ci/python runs it, without writing the page"},
 		{page: "docs/CONFIG.md", has: "max_file_bytes: 200MB", check: configurationIsTaken},
@@ -75,11 +77,16 @@ func exceptions() []exception {
 		},
 		{page: "docs/NEVER-HANGS.md", has: "weir drill --list", check: commandsExist},
 		{page: "docs/NEVER-HANGS.md", has: "tools/baselines/tables.sh", because: sizable},
+		{page: "docs/OBSERVABILITY.md", has: "go tool pprof", because: "takes ten seconds and a terminal; TestProfiles of internal/httpapi asks for them"},
 		{page: "docs/OBSERVABILITY.md", has: "promtool", because: "needs Prometheus; internal/metrics holds the rules against what is exposed"},
+		{page: "docs/PAGE.md", has: "default-src 'none'", check: policyIsSent},
 		{page: "docs/PERFORMANCE.md", has: "go test -run='^$' -bench=", because: sizable},
 		{page: "docs/PERFORMANCE.md", has: "WEIR_MEASURE=1", because: sizable},
 		{page: "docs/PERFORMANCE.md", has: "go run ./tools/measure", because: sizable},
 		{page: "docs/QUALITY.md", has: "weir eval", check: commandsExist},
+		{page: "docs/SECURITY.md", has: "weir key create --user ann", check: commandsExist},
+		{page: "docs/SECURITY.md", has: "PROJECT.supabase.co", check: commandsExist},
+		{page: "docs/SECURITY.md", has: `"by":"key"`, because: "TestKeysOfAServer reads such a file"},
 		{page: "clients/python/README.md", has: "pip install ./clients/python", because: ".ci/python installs it"},
 		{page: "clients/python/README.md", has: "RAGTool(user_id).retrieve", check: pythonRuns},
 		{page: "clients/python/README.md", has: "from our_project", because: "a change to a program of somebody else"},
@@ -105,14 +112,18 @@ func commandsExist(t *testing.T, _ *docs, f fence) {
 		}
 		words := strings.Fields(m[1])
 		seen++
-		help := weir(t, words[0], "--help")
+		name := words[:1]
+		if words[0] == "key" && len(words) > 1 {
+			name = words[:2] // it has commands of its own
+		}
+		help := weir(t, append(slices.Clone(name), "--help")...)
 		help.out += settings.out
 		if help.code != 0 {
-			t.Errorf("weir %s: %s", words[0], help.stderr)
+			t.Errorf("weir %q: %s", name, help.stderr)
 		}
 		for _, flag := range flagName.FindAllStringSubmatch(line, -1) {
 			if !strings.Contains(help.out, flag[1]+" ") && !strings.Contains(help.out, flag[1]+"\n") {
-				t.Errorf("weir %s has no flag %s", words[0], flag[1])
+				t.Errorf("weir %q has no flag %s", name, flag[1])
 			}
 		}
 	}
@@ -133,6 +144,22 @@ func backupIsRestored(t *testing.T, d *docs, f fence) {
 		"a question whose answer you know", "What is the most I pay for a month of insulin?").Replace(f.text))
 	if !strings.Contains(out, "1. plan-handbook.pdf") {
 		t.Errorf("the restored folder answers %s", out)
+	}
+}
+
+// policyIsSent holds the policy of the page against the one that comes with it.
+func policyIsSent(t *testing.T, d *docs, f fence) {
+	ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.server.url+"/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.DefaultClient.Do(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close() //nolint:errcheck // nothing of it is read
+	if want, got := strings.Join(strings.Fields(f.text), " "), r.Header.Get("Content-Security-Policy"); got != want {
+		t.Errorf("it sends\n%s\nnot\n%s", got, want)
 	}
 }
 
