@@ -346,3 +346,23 @@ func TestConfigThatCannotBe(t *testing.T) {
 		})
 	}
 }
+
+func TestRequestsInAnOutage(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		calls, requests int
+		fine            bool
+	}{
+		{"few calls, and what was saved up", 5, 13, true},
+		{"few calls, and more", 5, 14, false},
+		{"many calls", 1000, 1200, true},
+		{"many calls, and more", 1000, 1201, false},
+		{"none more than calls", 100, 100, true},
+		{"twice as many", 100, 200, false},
+	} {
+		row := Row{Outage: true, Calls: tt.calls, Requests: tt.requests, PerCall: float64(tt.requests) / float64(tt.calls), Recovered: true}
+		if got := row.Complaints(Limits{}); (len(got) == 0) != tt.fine {
+			t.Errorf("%s: %q", tt.name, got)
+		}
+	}
+}

@@ -11,7 +11,7 @@ import (
 // another user's, unclear, degraded without a word, or left. A zero means the
 // default.
 type Limits struct {
-	PerCall   float64       // requests to the provider per call in a total outage. Defaults to 1.2
+	PerCall   float64       // requests to the provider per call in a total outage, where calls are many. Defaults to 1.2
 	Recovered time.Duration // from the fault's end until callers are answered again. Defaults to 5 s
 }
 
@@ -20,6 +20,21 @@ func (l Limits) WithDefaults() Limits {
 	l.PerCall = or(l.PerCall, 1.2)
 	l.Recovered = or(l.Recovered, 5*time.Second)
 	return l
+}
+
+// What an outage may cost beside the first tries (provider.Budget): a share of
+// them, and what was saved up before. The latter does not grow with the calls: of
+// few it is a large part, and no sign that the provider is pressed.
+const (
+	retried = 0.17
+	savedUp = 8
+)
+
+// requests is the most that so many calls in an outage may cost. From 300 calls on
+// it is PerCall that counts.
+func (l Limits) requests(calls int) float64 {
+	n := float64(calls)
+	return max(l.PerCall*n, n+retried*n+savedUp)
 }
 
 // Complaints says in words where the row is over the limits. None: it passes.
@@ -50,7 +65,7 @@ func (r Row) Complaints(l Limits) []string {
 	if r.Calls == 0 {
 		out = append(out, "nobody asked anything while the fault lasted")
 	}
-	if r.Outage && r.PerCall > l.PerCall {
+	if r.Outage && float64(r.Requests) > l.requests(r.Calls) {
 		out = append(out, fmt.Sprintf("%.2f requests per call in an outage", r.PerCall))
 	}
 	if r.Expect == chaos.Answer.String() && float64(r.Unexpected) > mostUnexpected*float64(r.Calls) {
