@@ -81,7 +81,7 @@ func (s *lineShow) moved(i int, doc rag.Document) {
 		s.waiting = map[int]string{}
 	}
 	s.waiting[i] = doc.Waiting
-	fmt.Fprintf(s.talk, "%s waits: %s\n", printable(doc.Filename), doc.Waiting)
+	fmt.Fprintf(s.talk, "%s waits: %s\n", printable(doc.Filename), printable(doc.Waiting))
 }
 
 func (s *lineShow) done(_ int, o outcome) {

@@ -28,6 +28,9 @@ func (d *door) agents(ctx context.Context, x *exchange) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if err := checkCall(body, true); err != nil {
+		return reply{}, err
+	}
 	x.tool = toolOf(body)
 	leaveOwn, err := d.agentShares.enter(ctx, x.user, 0)
 	if err != nil {
@@ -155,6 +158,45 @@ func toolOf(body []byte) string {
 		return m.Method + " " + m.Params.Name
 	}
 	return m.Method
+}
+
+// checkCall refuses a message whose method, or whose tool, two readers could
+// take for different ones: encoding/json takes names in any case and the last of several,
+// the handler does not, and the audit log must not tell of another call than
+// was made. What is no JSON object is for the handler to refuse.
+func checkCall(body []byte, outer bool) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil //nolint:nilerr // see above
+	}
+	known := []string{"name"}
+	if outer {
+		known = []string{"jsonrpc", "id", "method", "params"}
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		name, ok := t.(string)
+		var value json.RawMessage
+		if err != nil || !ok || dec.Decode(&value) != nil {
+			return nil //nolint:nilerr // see above
+		}
+		for _, k := range known {
+			if name != k && strings.EqualFold(name, k) {
+				return rag.FieldErrorf(k, "is written %s; the case counts", shorten(name))
+			}
+		}
+		if seen[name] {
+			return rag.Errorf(rag.Invalid, "%s is there twice", shorten(name))
+		}
+		seen[name] = true
+		if outer && name == "params" {
+			if err := checkCall(value, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // plainWord reports whether s can be the name of a method or tool.

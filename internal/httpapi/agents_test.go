@@ -162,3 +162,41 @@ func TestAgentWhoLeaves(t *testing.T) {
 	}
 	h.log.wait(t, `"route":"/mcp"`, `"status":499`)
 }
+
+// What the audit log tells of a call is what was called.
+func TestMessagesThatTwoWouldReadDifferently(t *testing.T) {
+	called := 0
+	h := New(Config{MCP: func(w http.ResponseWriter, _ *http.Request, _ rag.User) {
+		called++
+		w.WriteHeader(http.StatusAccepted)
+	}}, newService(t, rag.Config{}, &shelf{}))
+	tests := []struct {
+		name, body string
+		status     int
+	}{
+		{"as it should be", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"retrieve","arguments":{"query":"x","Name":"y"}}}`, 202},
+		{"a method in two cases", `{"jsonrpc":"2.0","method":"tools/call","Method":"tools/list"}`, 400},
+		{"a method twice", `{"method":"tools/call","method":"tools/list"}`, 400},
+		{"with an escape", `{"method":"tools/call","\u006dETHOD":"tools/list"}`, 400},
+		{"a letter that folds to s", `{"params":{"name":"add_document"},"param\u017f":{"name":"retrieve"}}`, 400},
+		{"a tool in two cases", `{"method":"tools/call","params":{"name":"add_document","NAME":"retrieve"}}`, 400},
+		{"a tool twice", `{"method":"tools/call","params":{"name":"add_document","name":"retrieve"}}`, 400},
+		{"parameters twice", `{"params":{"name":"add_document"},"params":{"name":"retrieve"}}`, 400},
+		{"no object: the handler's", `[1]`, 202},
+		{"cut off: the handler's", `{"method":`, 202},
+	}
+	passed := 0
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := agentPost(t, h, tt.body); got.status != tt.status {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+		})
+		if tt.status == 202 {
+			passed++
+		}
+	}
+	if called != passed {
+		t.Errorf("the handler was called %d times, want %d", called, passed)
+	}
+}
