@@ -98,7 +98,7 @@ func (a *app) examine(cmd *cobra.Command) []finding {
 }
 
 func checkSettings(c *config) finding {
-	if err := errors.Join(c.checkPublic(), c.checkExposure()); err != nil {
+	if err := errors.Join(c.checkExposure(), c.checkPublic()); err != nil {
 		return bad("settings", "%s", err)
 	}
 	var given []string

@@ -105,6 +105,10 @@ func TestExposureSettings(t *testing.T) {
 		{"a proxy by name", []string{"--trusted-proxies", "proxy"}, exitUsage, "addresses or networks"},
 		{"any host on loopback", []string{"--hosts", "*"}, exitUsage, "DNS rebinding"},
 		{"a host with a port", []string{"--hosts", "weir.example.com:80"}, exitUsage, "without port"},
+		{"a proxy, and nobody is asked", []string{"--trusted-proxies", "127.0.0.1"}, exitUsage, "say WEIR_AUTH=off"},
+		{"a name, and nobody is asked", []string{"--hosts", "weir.example.com"}, exitUsage, "say WEIR_AUTH=off"},
+		{"an authority, and nobody is asked", []string{"--acme-domains", "a.example.com"}, exitUsage, "say WEIR_AUTH=off"},
+		{"off, because it was said", []string{"--trusted-proxies", "127.0.0.1", "--auth", "off", "--traces", "jaeger"}, exitUsage, "must be off or otlp"},
 		{"profiles for all", []string{"--pprof-listen", "0.0.0.0:0"}, exitUsage, "can be reached by others"},
 		{"no such traces", []string{"--traces", "jaeger"}, exitUsage, "must be off or otlp"},
 	} {

@@ -71,7 +71,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(c.checkPublic(), c.checkExposure(), c.checkData()); err != nil {
+	if err := errors.Join(c.checkExposure(), c.checkPublic(), c.checkData()); err != nil {
 		return err
 	}
 	docs, left, err := collect(ctx, paths, "", c.Data)

@@ -191,8 +191,30 @@ func (c *config) checkPublic() error {
 		return nil
 	}
 	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.Unmap().IsLoopback() {
-		return nil
+		return c.checkForwarded()
 	}
 	return usagef("%s %s can be reached by others, and nobody is asked who they are (WEIR_AUTH is off); make a key (weir key create --user NAME), set WEIR_JWT_SECRET or WEIR_JWKS_URL, or listen on 127.0.0.1",
 		c.as("WEIR_LISTEN"), c.Listen)
+}
+
+// checkForwarded refuses, on a loopback address, what only a server needs that
+// others reach through a proxy, unless it was said that nobody is asked: else a file of
+// keys that got lost would open it to all of them with the next start.
+func (c *config) checkForwarded() error {
+	if c.given("WEIR_AUTH") {
+		return nil
+	}
+	shows := ""
+	switch {
+	case len(c.TrustedProxies) > 0:
+		shows = "WEIR_TRUSTED_PROXIES"
+	case len(c.ACMEDomains) > 0:
+		shows = "WEIR_ACME_DOMAINS"
+	case slices.ContainsFunc(c.Hosts, func(h string) bool { return !isLocal(h) }):
+		shows = "WEIR_HOSTS"
+	default:
+		return nil
+	}
+	return usagef("%s is set, so that others reach the server through a proxy, and nobody is asked who they are; make a key (weir key create --user NAME), set WEIR_JWT_SECRET or WEIR_JWKS_URL, or, if the proxy asks them and sets X-User-ID itself, say WEIR_AUTH=off",
+		c.as(shows))
 }
