@@ -220,6 +220,46 @@ func TestKeyring(t *testing.T) {
 	want(2, false)
 }
 
+// A disk that does not answer holds up neither calls nor the end, and is asked once.
+func TestKeysOnADiskThatHangs(t *testing.T) {
+	path, keys, _ := withKeys(t, Key{User: "ann", Scopes: []string{ScopeRead}})
+	r, err := newKeyring(path, Config{}.WithDefaults().Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, answer := make(chan struct{}, 8), make(chan struct{})
+	r.patience = time.Millisecond
+	r.read = func(path string) ([]Key, fs.FileInfo, error) {
+		asked <- struct{}{}
+		<-answer
+		return readKeys(path)
+	}
+	r.refresh(t.Context(), true)
+	<-asked
+	if _, ok := r.find(keys[0].ID); !ok {
+		t.Error("the key is not in force")
+	}
+	if n, trouble := r.look(); n != 1 || trouble == nil {
+		t.Errorf("%d keys, trouble %v", n, trouble)
+	}
+	r.refresh(t.Context(), true) // returns, and asks nobody
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.watch(over)
+	if len(asked) > 0 {
+		t.Error("it is asked again while it does not answer")
+	}
+	close(answer)
+	r.patience = time.Minute
+	r.refresh(t.Context(), false)
+	if n, trouble := r.look(); n != 1 || trouble != nil {
+		t.Errorf("it answers again: %d keys, trouble %v", n, trouble)
+	}
+	if _, _, err := readKeys(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no file") {
+		t.Errorf("what is no file: %v", err)
+	}
+}
+
 func TestKeyringAtTheStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	r, err := newKeyring(path, Config{}.WithDefaults().Log)

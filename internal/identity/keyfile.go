@@ -37,6 +37,10 @@ func ReadKeys(path string) ([]Key, error) {
 }
 
 func readKeys(path string) ([]Key, fs.FileInfo, error) {
+	// To open a pipe would wait for somebody to write to it, and a device may never end.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, info, fmt.Errorf("the file of keys %s is no file", path)
+	}
 	f, err := os.Open(path) //nolint:gosec // the operator's own file
 	if err != nil {
 		return nil, nil, fmt.Errorf("the file of keys cannot be opened: %w", err)

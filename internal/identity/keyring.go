@@ -15,10 +15,17 @@ import (
 // does not work on all that can be mounted.
 const keyPoll = 500 * time.Millisecond
 
+// filePatience is how long is waited for the file before it is said that it does
+// not come.
+const filePatience = 5 * time.Second
+
 // keyring is the keys of a file as they are in force.
 type keyring struct {
-	path string
-	log  *slog.Logger
+	path     string
+	log      *slog.Logger
+	read     func(path string) ([]Key, fs.FileInfo, error)
+	patience time.Duration
+	turn     chan struct{} // taken by the one reading that is under way
 
 	mu      sync.Mutex
 	keys    map[string]Key
@@ -29,7 +36,7 @@ type keyring struct {
 // newKeyring reads the file. One that is not there has no keys, yet; one that
 // cannot be used is an error.
 func newKeyring(path string, log *slog.Logger) (*keyring, error) {
-	r := &keyring{path: path, log: log}
+	r := &keyring{path: path, log: log, read: readKeys, patience: filePatience, turn: make(chan struct{}, 1)}
 	keys, info, err := readKeys(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -77,28 +84,75 @@ func (r *keyring) watch(ctx context.Context) {
 	}
 }
 
-// refresh reads the file if it is another than before, or by force.
+// reading is what came of a look at the file.
+type reading struct {
+	same bool // as before; nothing was read
+	keys []Key
+	info fs.FileInfo
+	err  error
+}
+
+// refresh reads the file if it is another than before, or by force. It is read
+// beside, and no lock is held meanwhile: a disk that hangs, such as a network's,
+// must hold up neither the calls nor the end of the program. Until it answers, the file is not
+// looked at again.
 func (r *keyring) refresh(ctx context.Context, force bool) {
-	info, err := os.Stat(r.path)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err == nil && !force && r.seen != nil && os.SameFile(info, r.seen) &&
-		info.ModTime().Equal(r.seen.ModTime()) && info.Size() == r.seen.Size() && info.Mode() == r.seen.Mode() {
+	late := time.NewTimer(r.patience)
+	defer late.Stop()
+	select {
+	case r.turn <- struct{}{}:
+	case <-late.C:
+		return // it was said
+	case <-ctx.Done():
 		return
 	}
-	keys, info, err := readKeys(r.path)
-	if err != nil {
+	r.mu.Lock()
+	seen := r.seen
+	r.mu.Unlock()
+	done := make(chan reading, 1)
+	go func() { done <- r.lookAt(seen, force) }()
+	select {
+	case got := <-done:
+		r.settle(ctx, got)
+		<-r.turn
+		return
+	case <-late.C:
+		r.settle(ctx, reading{err: errors.New("the file of keys could not be read in time; its disk does not answer")})
+	case <-ctx.Done():
+	}
+	go func() { <-done; <-r.turn }() // what comes that late may be old
+}
+
+func (r *keyring) lookAt(seen fs.FileInfo, force bool) reading {
+	info, err := os.Stat(r.path)
+	if err == nil && !force && seen != nil && os.SameFile(info, seen) &&
+		info.ModTime().Equal(seen.ModTime()) && info.Size() == seen.Size() && info.Mode() == seen.Mode() {
+		return reading{same: true}
+	}
+	keys, info, err := r.read(r.path)
+	return reading{keys: keys, info: info, err: err}
+}
+
+func (r *keyring) settle(ctx context.Context, got reading) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if got.same {
+		return
+	}
+	if err := got.err; err != nil {
 		if r.trouble == nil || r.trouble.Error() != err.Error() {
 			r.log.ErrorContext(ctx, "the file of keys cannot be used; the keys read before stay in force", "keys", len(r.keys), "error", err)
 		}
 		r.trouble = err
-		if info != nil {
-			r.seen = info
+		if got.info != nil {
+			r.seen = got.info
+		} else {
+			r.seen = nil // it is read again as soon as it answers
 		}
 		return
 	}
 	was := len(r.keys)
 	r.trouble = nil
-	r.take(keys, info)
+	r.take(got.keys, got.info)
 	r.log.InfoContext(ctx, "the file of keys was read", "keys", len(r.keys), "keys_before", was)
 }
