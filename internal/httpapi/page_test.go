@@ -35,6 +35,11 @@ func TestPage(t *testing.T) {
 		{name: "no such path", method: "GET", path: "/page", page: true, status: 404},
 		{name: "post", method: "POST", path: "/", page: true, status: 405},
 		{name: "path that is not clean", method: "GET", path: "/assets/../assets/x.js", page: true, status: 404},
+		{name: "up, encoded", method: "GET", path: "/assets/..%2fassets%2fx.js", page: true, status: 404},
+		{name: "up, encoded once more", method: "GET", path: "/assets/%2e%2e/assets/x.js", page: true, status: 404},
+		{name: "up, the other way", method: "GET", path: "/assets/..%5cx.js", page: true, status: 404},
+		{name: "two slashes", method: "GET", path: "/assets//x.js", page: true, status: 404},
+		{name: "a NUL", method: "GET", path: "/assets/x.js%00", page: true, status: 404},
 		{name: "without a page", method: "GET", path: "/", status: 404},
 	}
 	for _, tt := range tests {
