@@ -7,9 +7,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net/http"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -158,5 +161,39 @@ func TestTraceVariables(t *testing.T) {
 				t.Errorf("got %v %q %v", on, got.Endpoint, err)
 			}
 		})
+	}
+}
+
+// The server's secret goes into no file that somebody else laid out for it.
+func TestSecretsIntoFilesOfOthers(t *testing.T) {
+	dir, victim := t.TempDir(), filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	h := &hold{dir: dir}
+	lay := map[string]func(string) error{
+		"a link":            func(at string) error { return os.Symlink(victim, at) },
+		"a link to nowhere": func(at string) error { return os.Symlink(victim+"2", at) },
+		"a file for all": func(at string) error {
+			return errors.Join(os.WriteFile(at, nil, 0o600), os.Chmod(at, 0o666)) //nolint:gosec // that is the trap
+		},
+	}
+	for name, trap := range lay {
+		if err := trap(filepath.Join(dir, serverFile+".new")); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.write(serverFile, serverNote{PID: 1, Address: "x", Secret: "s"}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		info, err := os.Lstat(filepath.Join(dir, serverFile))
+		if err != nil || !info.Mode().IsRegular() || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	if content, err := os.ReadFile(victim); err != nil || string(content) != "precious" {
+		t.Errorf("the victim is %q, %v", content, err)
+	}
+	if _, err := os.Stat(victim + "2"); err == nil {
+		t.Error("a file was made where the link leads")
 	}
 }

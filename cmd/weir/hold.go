@@ -97,13 +97,29 @@ func (h *hold) write(name string, note any) error {
 		return err
 	}
 	path := filepath.Join(h.dir, name)
-	if err := os.WriteFile(path+".new", append(content, '\n'), 0o600); err != nil {
-		return folderError(h.dir, "written", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := replacePrivate(path, append(content, '\n')); err != nil {
 		return folderError(h.dir, "written", err)
 	}
 	return nil
+}
+
+// replacePrivate writes a file that its owner alone may read, whole or not at
+// all. What is there under the name that it grows under is never written to: it may be a
+// link, or a file that others have open.
+func replacePrivate(path string, content []byte) error {
+	grows := path + ".new"
+	if err := os.Remove(grows); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(grows, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // in the operator's folder
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(grows))
+	}
+	return os.Rename(grows, path)
 }
 
 // hold takes the data folder, where that is what has to be held: any number of

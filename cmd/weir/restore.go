@@ -147,10 +147,7 @@ func (h *hold) restoreKeys(keys []byte) (string, error) {
 	if keys == nil {
 		return keysNone, nil
 	}
-	if err := os.WriteFile(path+".new", keys, 0o600); err != nil {
-		return "", err
-	}
-	return keysRestored, os.Rename(path+".new", path)
+	return keysRestored, replacePrivate(path, keys)
 }
 
 // tryRestored opens the store as a server would, migrations included.
