@@ -269,7 +269,9 @@ WHERE status = 'ready' AND chunks > 0`, key); err != nil {
 }
 
 // sweepOldVectors removes some vectors of a document that are of a model no
-// longer in use, unless a new move has begun. more tells that there may be more.
+// longer in use, unless a new move has begun. What a document is prepared with
+// stays: another server's move may be under way to it, whose target was taken
+// back by the end of a second one. more tells that there may be more.
 func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
@@ -281,9 +283,10 @@ func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
 		}
 		var owner, id uuid.UUID
 		var body int64
-		var model int32
+		var model, next int32
 		err := tx.QueryRow(ctx, `
-SELECT owner, id, body, coalesce(model, 0) FROM documents WHERE old_vectors AND status = 'ready' LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&owner, &id, &body, &model)
+SELECT owner, id, body, coalesce(model, 0), coalesce(next_model, 0) FROM documents
+WHERE old_vectors AND status = 'ready' LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&owner, &id, &body, &model, &next)
 		if noRows(err) {
 			return nil
 		}
@@ -295,8 +298,8 @@ SELECT owner, id, body, coalesce(model, 0) FROM documents WHERE old_vectors AND 
 			return err
 		}
 		tag, err := tx.Exec(ctx, `
-DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model <> $3
-  AND ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE owner = $1 AND body = $2 AND model <> $3 LIMIT $4))`, owner, body, model, sweepRows)
+DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4)
+  AND ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4) LIMIT $5))`, owner, body, model, next, sweepRows)
 		if err != nil || tag.RowsAffected() == sweepRows {
 			return err
 		}

@@ -345,3 +345,51 @@ func TestOneLookForMany(t *testing.T) {
 		}
 	})
 }
+
+// undone is a store on which another server's move takes away what this one's
+// has made, some times.
+type undone struct {
+	*shared
+	times, made int
+	offered     bool
+}
+
+func (u *undone) Outdated(context.Context, Model, int64) (*Outdated, error) {
+	if u.offered {
+		return nil, nil
+	}
+	u.offered = true
+	return &Outdated{User: "u", DocID: "d", Order: 1}, nil
+}
+
+func (u *undone) Unmoved(context.Context, Outdated, Model, int) ([]Chunk, error) {
+	if u.made > 0 {
+		return nil, nil
+	}
+	return []Chunk{{DocID: "d", Content: "text"}}, nil
+}
+
+func (u *undone) PutMoved(context.Context, Outdated, Model, []int, [][]float32) error {
+	u.made++
+	return nil
+}
+
+func (u *undone) Prepare(context.Context, Outdated, Model) error {
+	if u.times == 0 {
+		return nil
+	}
+	u.times--
+	u.made = 0
+	return Errorf(Conflict, "1 of 1 passages have no vector")
+}
+
+// TestAMoveMakesAgainWhatAnotherTook: not for ever.
+func TestAMoveMakesAgainWhatAnotherTook(t *testing.T) {
+	for times, want := range map[int]Code{0: "", 1: "", maxFollowed - 1: "", maxFollowed: Conflict, 1000: Conflict} {
+		store := &undone{shared: newShared(modelA(), true), times: times}
+		err := server(t, store, modelB(), modelA()).Reembed(t.Context(), &modeled{model: modelB()}, nil)
+		if CodeOf(err) != want {
+			t.Errorf("taken %d times: %v, want %q", times, err, want)
+		}
+	}
+}
