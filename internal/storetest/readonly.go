@@ -40,6 +40,7 @@ func RunReadOnly(t *testing.T, open func(t *testing.T) (rag.Store, Filler)) {
 		{"ties", testTies},
 		{"filter", testFilter},
 		{"chunks", testChunks},
+		{"passages", testPassages},
 		{"languages", testLanguages},
 		{"isolation of statistics", testIsolationOfStatistics},
 		{"tiny beside huge", testTinyBesideHuge},
