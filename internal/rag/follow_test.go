@@ -393,3 +393,25 @@ func TestAMoveMakesAgainWhatAnotherTook(t *testing.T) {
 		}
 	}
 }
+
+// TestNoVectorsOfTheModel: what is to be done about it is said where it can be done.
+func TestNoVectorsOfTheModel(t *testing.T) {
+	none := func(context.Context, User, Query) (Candidates, error) {
+		return Candidates{Chunks: 3, NoVector: 3}, nil
+	}
+	moving, fixed := newShared(modelA(), true), book(3, nil, nil)
+	moving.candidates, fixed.candidates = none, none
+	for _, tt := range []struct {
+		name  string
+		store Store
+		want  string
+	}{
+		{"a store that can be moved", moving, "weir reembed"},
+		{"tables of another system", fixed, "embedded with?"},
+	} {
+		_, err := server(t, tt.store, modelA()).Retrieve(t.Context(), "u", Request{Query: "q", Mode: Vector})
+		if CodeOf(err) != Unavailable || !strings.Contains(err.Error(), "none of the 3") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
