@@ -25,6 +25,7 @@ type Store struct {
 	wake     chan struct{} // tells the sweeper that there is waste
 	newest   int64         // version of the schema
 	graphs   atomic.Int64  // how many searches went through one
+	ahead    ahead         // of a move
 }
 
 var _ rag.Store = (*Store)(nil)
