@@ -14,7 +14,7 @@ func testPassages(t *testing.T, s rag.Store) {
 		lines = append(lines, fmt.Sprintf("heron %d", i))
 	}
 	d := ingest(t, s, alice, "a.txt", lines...)
-	svc, err := rag.New(rag.Config{CountTokens: func(s string) int { return len(s) / 4 }}, s, Embedder(model()), nil)
+	svc, err := rag.New(rag.Config{CountTokens: func(s string) int { return len(s) / 4 }}, bare(s), Embedder(model()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

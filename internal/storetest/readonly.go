@@ -41,6 +41,7 @@ func RunReadOnly(t *testing.T, open func(t *testing.T) (rag.Store, Filler)) {
 		{"filter", testFilter},
 		{"chunks", testChunks},
 		{"passages", testPassages},
+		{"sample", testSample},
 		{"languages", testLanguages},
 		{"isolation of statistics", testIsolationOfStatistics},
 		{"tiny beside huge", testTinyBesideHuge},

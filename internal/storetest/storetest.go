@@ -55,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) rag.Store) {
 		{"filter", testFilter},
 		{"chunks", testChunks},
 		{"passages", testPassages},
+		{"sample", testSample},
 		{"languages", testLanguages},
 		{"unicode", testUnicode},
 		{"odd inputs", testOddInputs},
