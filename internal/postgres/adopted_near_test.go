@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -116,7 +117,8 @@ func TestAdoptedSample(t *testing.T) {
 	for i := range long {
 		long[i] *= 3
 	}
-	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, []rag.Chunk{{Content: "the heron"}}, [][]float32{long}); err != nil {
+	odd := []rag.Chunk{{Content: " \t\n"}, {Index: 1, Content: strings.Repeat("heron ", 2000)}, {Index: 2, Content: "zeros"}, {Index: 3, Content: "the heron"}}
+	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, odd, [][]float32{vector(r, 16), vector(r, 16), make([]float32, 16), long}); err != nil {
 		t.Fatal(err)
 	}
 	ch, v, err := s.Sample(t.Context(), testModel())
