@@ -27,6 +27,25 @@ func TestCalibrationIsTheModels(t *testing.T) {
 	}
 }
 
+// Documents from before there was an embedder: it is said that they have no
+// vectors, and what gives them some, until they have.
+func TestVectorsForDocumentsThatHaveNone(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	if r := weirIn(t, []string{"WEIR_EMBEDDER=none"}, "The ferry leaves at noon.", data, "ingest", "-", "--name", "ferry.txt"); r.code != exitOK {
+		t.Fatalf("%+v", r)
+	}
+	const said = `1 of 1 passages have no vector of `
+	if r := weir(t, data, "search", "ferry"); r.code != exitOK || !strings.Contains(r.stderr, said) || !strings.Contains(r.stderr, `"weir reembed" gives`) {
+		t.Errorf("before: %+v", r)
+	}
+	if r := weir(t, data, "reembed"); r.code != exitOK {
+		t.Fatalf("%+v", r)
+	}
+	if r := weir(t, data, "search", "ferry"); r.code != exitOK || strings.Contains(r.stderr, "no vector") {
+		t.Errorf("after: %+v", r)
+	}
+}
+
 // Who had a provider and has none any more: questions are answered by words,
 // nobody else is asked, and one command moves the documents to the built-in model.
 func TestMoveToTheBuiltInModel(t *testing.T) {

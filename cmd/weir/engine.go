@@ -145,15 +145,27 @@ func (e *engine) pipeline() *embed.Pipeline {
 }
 
 // tellMoved says what to do when the documents' vectors are not of the model
-// that the settings name.
-func (a *app) tellMoved(e *engine) {
+// that the settings name, or some have none.
+func (a *app) tellMoved(ctx context.Context, e *engine) {
 	live, named := e.Model(), e.next.Model()
-	if live == named {
+	if live != named {
+		fmt.Fprintf(a.stderr, "weir: the documents' vectors are of %s (%d values), the settings name %s (%d); questions are asked with the first until \"weir reembed\" has moved the documents\n",
+			live.Name, live.Dim, named.Name, named.Dim)
 		return
 	}
-	fmt.Fprintf(a.stderr, "weir: the documents' vectors are of %s (%d values), the settings name %s (%d); questions are asked with the first until \"weir reembed\" has moved the documents\n",
-		live.Name, live.Dim, named.Name, named.Dim)
+	store, ok := e.store.(rag.Reembedder)
+	if !ok || live == (rag.Model{}) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, countTime)
+	defer cancel()
+	if p, err := store.Moved(ctx, live); err == nil && p.Done < p.Total { // a store in trouble has told so itself
+		fmt.Fprintf(a.stderr, "weir: %d of %d passages have no vector of %s and are found by their words alone; \"weir reembed\" gives them vectors\n", p.Total-p.Done, p.Total, live.Name)
+	}
 }
+
+// countTime is how long it may take to find out that there is nothing to say.
+const countTime = 2 * time.Second
 
 func newExtractor(c config, cache string) (*extract.Extractor, error) {
 	return extract.New(extract.Config{

@@ -52,7 +52,7 @@ func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, c
 	if err != nil {
 		return nil, errors.Join(err, h.release())
 	}
-	a.tellMoved(e)
+	a.tellMoved(ctx, e)
 	if work {
 		e.begin(ctx)
 	}

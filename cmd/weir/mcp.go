@@ -98,7 +98,7 @@ func (a *app) openForAgents(ctx context.Context, flags *pflag.FlagSet, c config)
 		return fail(errors.Join(err, server.Close()))
 	}
 	keeper.begin(ctx)
-	a.tellMoved(e)
+	a.tellMoved(ctx, e)
 	e.begin(ctx)
 	serveCtx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)

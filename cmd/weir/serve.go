@@ -130,7 +130,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	defer keeper.close()
 	reloads := &reloader{app: a, flags: cmd.Flags(), now: c, porter: keeper, level: level, log: log}
 	keeper.run(ctx, 0, reloads.follow)
-	a.tellMoved(e)
+	a.tellMoved(ctx, e)
 	stopProfiles, err := a.profile(ctx, c, log)
 	if err != nil {
 		return errors.Join(err, server.Close())

@@ -115,8 +115,8 @@ func (s *Adopted) lookNowAndThen(ctx context.Context) {
 // nothing changes.
 func (s *Adopted) look(ctx context.Context, doing string) error {
 	return s.transact(ctx, s.reading(s.search), scope{}, doing, func(ctx context.Context, tx pgx.Tx) error {
-		var extension string
-		err := tx.QueryRow(ctx, "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'").Scan(&extension)
+		var extension, version string
+		err := tx.QueryRow(ctx, "SELECT n.nspname, e.extversion FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'").Scan(&extension, &version)
 		if noRows(err) {
 			return &rag.Error{Code: rag.Unavailable, Phase: phase, Msg: doing + ": the database has no pgvector"}
 		}
@@ -137,6 +137,9 @@ func (s *Adopted) look(ctx context.Context, doing string) error {
 		}
 		if now.keys, err = keysOf(ctx, tx, s.cfg.Schema); err != nil {
 			return err
+		}
+		if older(version, oldestVector) {
+			now.near = nearIndex{} // it cannot scan on until enough is found
 		}
 		was := s.layout.Load()
 		if was != nil {

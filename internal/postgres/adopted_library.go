@@ -31,8 +31,8 @@ func (s adoption) selectAdopted() string {
 	}
 	return fmt.Sprintf(`
 SELECT d.document_id::text, %s, %s, %s, %s, %s, %s, coalesce(%s, ''), coalesce(%s, 0),
-  (SELECT count(DISTINCT c.chunk_ord) FROM document_chunks c WHERE c.document_id = d.document_id AND c.text IS NOT NULL)
-FROM documents d WHERE %s `, s.old.filename, s.old.media, s.old.bytes, s.old.sum, s.old.created, s.old.updated, model, dims, s.old.user)
+  (SELECT count(DISTINCT c.chunk_ord) FROM document_chunks c WHERE c.document_id = d.document_id AND c.text IS NOT NULL AND c.chunk_ord BETWEEN 0 AND %d)
+FROM documents d WHERE %s `, s.old.filename, s.old.media, s.old.bytes, s.old.sum, s.old.created, s.old.updated, model, dims, maxChunks-1, s.old.user)
 }
 
 func (s adoption) scan(row pgx.Row) (d rag.Document, err error) {
@@ -188,8 +188,8 @@ func (p *Adopted) Counts(ctx context.Context, user rag.User, ids []string) (map[
 		var ready, waiting int
 		err := tx.QueryRow(ctx, fmt.Sprintf(`
 SELECT count(*) FILTER (WHERE has), count(*) FILTER (WHERE NOT has)
-FROM (SELECT EXISTS (SELECT 1 FROM document_chunks c WHERE c.document_id = d.document_id AND c.text IS NOT NULL) AS has
-      FROM documents d WHERE %s AND ($2 OR d.document_id::text = ANY($3))) d`, s.old.user), name, len(ids) == 0, wanted).Scan(&ready, &waiting)
+FROM (SELECT EXISTS (SELECT 1 FROM document_chunks c WHERE c.document_id = d.document_id AND c.text IS NOT NULL AND c.chunk_ord BETWEEN 0 AND %d) AS has
+      FROM documents d WHERE %s AND ($2 OR d.document_id::text = ANY($3))) d`, maxChunks-1, s.old.user), name, len(ids) == 0, wanted).Scan(&ready, &waiting)
 		if ready > 0 {
 			counts[rag.Ready] = ready
 		}

@@ -93,8 +93,12 @@ func firstOfEach(near []neighbor) []neighbor {
 func probes(lists, effort int) int { return min(max(lists*effort/4000, 10), lists) }
 
 // sampled is among how many rows a passage with its vector is looked for: there
-// need not be an index that leads to one.
-const sampled = 10_000
+// need not be an index that leads to one. One with an empty text, or one so long
+// that the other system may have cut it, says nothing of an embedder.
+const (
+	sampled     = 10_000
+	sampledText = 6_000 // letters
+)
 
 var _ rag.Sampler = (*Adopted)(nil)
 
@@ -115,7 +119,8 @@ func (p *Adopted) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []fl
 		ch, v = rag.Chunk{}, nil
 		err := tx.QueryRow(ctx, fmt.Sprintf(`
 SELECT c.document_id::text, c.chunk_ord, c.text, c.embedding::real[] FROM (SELECT %s FROM document_chunks LIMIT %d) c
-WHERE c.text IS NOT NULL AND c.chunk_ord BETWEEN 0 AND %d AND %s LIMIT 1`, strings.Join(columns, ", "), sampled, maxChunks-1, s.hasVector(m, "$1")), stored(m.Name)).
+WHERE length(btrim(c.text, E' \t\r\n')) BETWEEN 1 AND %d AND c.chunk_ord BETWEEN 0 AND %d AND CASE WHEN %s THEN %s > 0 ELSE false END LIMIT 1`,
+			strings.Join(columns, ", "), sampled, sampledText, maxChunks-1, s.hasVector(m, "$1"), s.sql("{ext}.vector_norm(c.embedding)")), stored(m.Name)).
 			Scan(&ch.DocID, &ch.Index, &ch.Content, &v)
 		if noRows(err) {
 			return nil

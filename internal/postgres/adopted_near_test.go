@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -116,7 +117,8 @@ func TestAdoptedSample(t *testing.T) {
 	for i := range long {
 		long[i] *= 3
 	}
-	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, []rag.Chunk{{Content: "the heron"}}, [][]float32{long}); err != nil {
+	odd := []rag.Chunk{{Content: " \t\n"}, {Index: 1, Content: strings.Repeat("heron ", 2000)}, {Index: 2, Content: "zeros"}, {Index: 3, Content: "the heron"}}
+	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, odd, [][]float32{vector(r, 16), vector(r, 16), make([]float32, 16), long}); err != nil {
 		t.Fatal(err)
 	}
 	ch, v, err := s.Sample(t.Context(), testModel())
@@ -126,6 +128,91 @@ func TestAdoptedSample(t *testing.T) {
 	for _, m := range []rag.Model{{Name: "test", Dim: 8}, {Name: "other", Dim: 16}} {
 		if _, v, err := s.Sample(t.Context(), m); err != nil || v != nil {
 			t.Errorf("of %v: %v, %v", m, v, err)
+		}
+	}
+}
+
+// TestAdoptedIndexFindsTooFew: where all that is nearest in the index is of few
+// passages, every vector is compared after all.
+func TestAdoptedIndexFindsTooFew(t *testing.T) {
+	const copies, others, limit = 400, 60, 20
+	s, f, db := adopted(t, "text", "vector(16)", postgres.Config{Graphs: postgres.Graphs{From: 10, Sparse: 100}})
+	c := cluster(t)
+	c.SQL(t, db, "ALTER TABLE upload_pipeline.document_chunks DROP CONSTRAINT document_chunks_document_id_chunk_ord_key; CREATE INDEX ON upload_pipeline.document_chunks (document_id)")
+	r := rand.New(rand.NewPCG(5, 6))
+	q := vector(r, 16)
+	far := func() []float32 {
+		v := vector(r, 16)
+		for i := range v {
+			v[i] -= 3 * q[i]
+		}
+		return v
+	}
+	chunks, vectors := []rag.Chunk{{Content: "heron 0"}}, [][]float32{q}
+	for i := 1; i <= others; i++ {
+		chunks, vectors = append(chunks, rag.Chunk{Index: i, Content: fmt.Sprint("heron ", i)}), append(vectors, far())
+	}
+	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, chunks, vectors); err != nil {
+		t.Fatal(err)
+	}
+	c.SQL(t, db, fmt.Sprintf(`
+INSERT INTO upload_pipeline.document_chunks (document_id, chunk_ord, text, embedding, embed_model)
+SELECT document_id, 0, text, embedding, embed_model FROM upload_pipeline.document_chunks, generate_series(1, %d) WHERE chunk_ord = 0;
+CREATE INDEX ON upload_pipeline.document_chunks USING hnsw (embedding public.vector_cosine_ops); ANALYZE upload_pipeline.document_chunks`, copies))
+	if err := s.Ready(t.Context()); err != nil { // and sees the index
+		t.Fatal(err)
+	}
+	ask := func(limit int) []rag.Candidate {
+		t.Helper()
+		got, err := s.Candidates(t.Context(), alice, rag.Query{Vector: q, Model: testModel(), Limit: limit})
+		if err != nil || got.Chunks != others+1 || got.NoVector != 0 {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		return got.Vector
+	}
+	if got := ask(1); len(got) != 1 || s.IndexSearches() != 1 {
+		t.Errorf("what is enough: %+v, %d searches through the index", got, s.IndexSearches())
+	}
+	got := ask(limit)
+	if s.IndexSearches() != 1 {
+		t.Error("a search through the index cannot have found enough")
+	}
+	seen := map[int]bool{}
+	for i, h := range got {
+		if seen[h.Index] || i > 0 && h.Cosine > got[i-1].Cosine {
+			t.Errorf("hit %d: %+v", i, h)
+		}
+		seen[h.Index] = true
+	}
+	if len(got) != limit || !seen[0] {
+		t.Errorf("%d hits of %d: %+v", len(got), limit, got)
+	}
+}
+
+// TestAdoptedIndexOfAnOlderExtension: one that cannot scan on and on is not asked to.
+func TestAdoptedIndexOfAnOlderExtension(t *testing.T) {
+	s, f, db := adopted(t, "text", "vector(16)", postgres.Config{Graphs: postgres.Graphs{From: 1, Sparse: 100}})
+	c := cluster(t)
+	r := rand.New(rand.NewPCG(5, 6))
+	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, []rag.Chunk{{Content: "the heron"}}, [][]float32{vector(r, 16)}); err != nil {
+		t.Fatal(err)
+	}
+	c.SQL(t, db, "CREATE INDEX ON upload_pipeline.document_chunks USING hnsw (embedding public.vector_cosine_ops); ANALYZE upload_pipeline.document_chunks")
+	want := int64(0)
+	for _, test := range []struct {
+		version string
+		through bool
+	}{{"0.8.0", true}, {"0.7.4", false}, {"0.10.1", true}, {"1.0", true}, {"0.4", false}} {
+		c.SQL(t, db, "UPDATE pg_extension SET extversion = '"+test.version+"' WHERE extname = 'vector'")
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if test.through {
+			want++
+		}
+		got, err := s.Candidates(t.Context(), alice, rag.Query{Vector: vector(r, 16), Model: testModel(), Limit: 1})
+		if err != nil || len(got.Vector) != 1 || s.IndexSearches() != want {
+			t.Errorf("%s: %+v, %v, %d searches through the index, want %d", test.version, got, err, s.IndexSearches(), want)
 		}
 	}
 }

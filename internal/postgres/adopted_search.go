@@ -237,14 +237,7 @@ WHERE c.text IS NOT NULL ORDER BY r.place, 1`, s.old.filename, s.old.user, s.old
 		if err != nil {
 			return err
 		}
-		chunks, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (ch rag.Chunk, err error) {
-			err = row.Scan(&ch.ID, &ch.DocID, &ch.Filename, &ch.Index, &ch.Content)
-			if ch.ID == "" {
-				ch.ID = fmt.Sprintf("%s:%d", ch.DocID, ch.Index)
-			}
-			ch.Tokens = s.cfg.CountTokens(ch.Content)
-			return ch, err
-		})
+		chunks, err = pgx.CollectRows(rows, s.chunk)
 		return err
 	})
 	if err != nil {

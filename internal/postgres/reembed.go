@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -9,10 +10,7 @@ import (
 	"weir/internal/rag"
 )
 
-var (
-	_ rag.Reembedder = (*Store)(nil)
-	_ rag.Sampler    = (*Store)(nil)
-)
+var _ rag.Reembedder = (*Store)(nil)
 
 // everybody is the scope in which all documents are seen, and nothing in them.
 func everybody() scope { return scope{queue: true} }
@@ -144,24 +142,31 @@ func (s *Store) Outdated(ctx context.Context, m rag.Model, after int64) (*rag.Ou
 			return nil, err
 		}
 	}
-	var o *rag.Outdated
+	if o := s.ahead.next(key, after); o != nil {
+		return o, nil
+	}
+	var found []rag.Outdated
 	err := s.transact(ctx, s.reading(s.other), everybody(), doing, func(ctx context.Context, tx pgx.Tx) error {
-		var id uuid.UUID
-		var name []byte
-		var order int64
-		err := tx.QueryRow(ctx, "SELECT d.key, d.id, (SELECT name FROM owners o WHERE o.owner = d.owner)"+whereOutdated+" AND d.key > $2 ORDER BY d.key LIMIT 1",
-			key, after).Scan(&order, &id, &name)
-		if noRows(err) {
-			o = nil
-			return nil
+		rows, err := tx.Query(ctx, "SELECT d.key, d.id, (SELECT name FROM owners o WHERE o.owner = d.owner)"+whereOutdated+" AND d.key > $2 ORDER BY d.key LIMIT $3",
+			key, after, outdatedAtOnce)
+		if err != nil {
+			return err
 		}
-		o = &rag.Outdated{User: rag.User(name), DocID: id.String(), Order: order}
+		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o rag.Outdated, err error) {
+			var id uuid.UUID
+			var name []byte
+			err = row.Scan(&o.Order, &id, &name)
+			o.User, o.DocID = rag.User(name), id.String()
+			return o, err
+		})
 		return err
 	})
-	if err != nil {
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return o, nil
+	s.ahead.keep(key, found)
+	o := found[0]
+	return &o, nil
 }
 
 // outdated returns the document, or the NotFound error.
@@ -234,11 +239,17 @@ SELECT coalesce(sum(chunks), 0), coalesce(sum(chunks) FILTER (WHERE model = $1 O
 	return p, err
 }
 
+// switchTime is how long SwitchModel may take where its caller does not say: it
+// writes a row for each document, 60,000 in a second where that was measured.
+const switchTime = 30 * time.Minute
+
 // SwitchModel implements [rag.Reembedder].
 func (s *Store) SwitchModel(ctx context.Context, m rag.Model) (left int, err error) {
 	if err := checkModel(m); err != nil {
 		return 0, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, switchTime)
+	defer cancel()
 	err = s.transact(ctx, s.writing(), everybody(), "change the model in use", func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := liveModel(ctx, tx, "FOR UPDATE"); err != nil {
 			return err
@@ -269,7 +280,9 @@ WHERE status = 'ready' AND chunks > 0`, key); err != nil {
 }
 
 // sweepOldVectors removes some vectors of a document that are of a model no
-// longer in use, unless a new move has begun. more tells that there may be more.
+// longer in use, unless a new move has begun. What a document is prepared with
+// stays: another server's move may be under way to it, whose target was taken
+// back by the end of a second one. more tells that there may be more.
 func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()
@@ -281,9 +294,10 @@ func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
 		}
 		var owner, id uuid.UUID
 		var body int64
-		var model int32
+		var model, next int32
 		err := tx.QueryRow(ctx, `
-SELECT owner, id, body, coalesce(model, 0) FROM documents WHERE old_vectors AND status = 'ready' LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&owner, &id, &body, &model)
+SELECT owner, id, body, coalesce(model, 0), coalesce(next_model, 0) FROM documents
+WHERE old_vectors AND status = 'ready' LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&owner, &id, &body, &model, &next)
 		if noRows(err) {
 			return nil
 		}
@@ -295,8 +309,8 @@ SELECT owner, id, body, coalesce(model, 0) FROM documents WHERE old_vectors AND 
 			return err
 		}
 		tag, err := tx.Exec(ctx, `
-DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model <> $3
-  AND ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE owner = $1 AND body = $2 AND model <> $3 LIMIT $4))`, owner, body, model, sweepRows)
+DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4)
+  AND ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4) LIMIT $5))`, owner, body, model, next, sweepRows)
 		if err != nil || tag.RowsAffected() == sweepRows {
 			return err
 		}
@@ -304,40 +318,4 @@ DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model <> $3
 		return err
 	})
 	return more, err
-}
-
-// Sample implements [rag.Sampler].
-func (s *Store) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []float32, err error) {
-	const doing = "read a passage with its vector"
-	var key int32
-	var user []byte
-	var body int64
-	err = s.transact(ctx, s.reading(s.other), everybody(), doing, func(ctx context.Context, tx pgx.Tx) (err error) {
-		if key, err = modelKey(ctx, tx, m); err != nil || key == 0 {
-			return err
-		}
-		err = tx.QueryRow(ctx, `
-SELECT (SELECT name FROM owners o WHERE o.owner = d.owner), d.body FROM documents d
-WHERE d.status = 'ready' AND d.chunks > 0 AND (d.model = $1 OR d.next_model = $1) LIMIT 1`, key).Scan(&user, &body)
-		if noRows(err) {
-			return nil
-		}
-		return err
-	})
-	if err != nil || user == nil {
-		return ch, nil, err
-	}
-	owner := rag.User(user)
-	err = s.read(ctx, owner, doing, func(ctx context.Context, tx pgx.Tx) error {
-		var got []float32
-		c, err := scanChunk(tx.QueryRow(ctx, "SELECT "+chunkColumns+`, v.v::real[] FROM chunks c
-JOIN vectors v ON v.owner = c.owner AND v.body = c.body AND v.idx = c.idx AND v.model = $3
-WHERE c.owner = $1 AND c.body = $2 AND c.idx = 0`, ownerOf(owner), body, key), &got)
-		if noRows(err) {
-			return nil // it was deleted at this moment
-		}
-		ch, v = c, got
-		return err
-	})
-	return ch, v, err
 }

@@ -25,6 +25,7 @@ type Store struct {
 	wake     chan struct{} // tells the sweeper that there is waste
 	newest   int64         // version of the schema
 	graphs   atomic.Int64  // how many searches went through one
+	ahead    ahead         // of a move
 }
 
 var _ rag.Store = (*Store)(nil)
@@ -126,8 +127,11 @@ func (s *Store) Readable(ctx context.Context) error {
 	})
 }
 
-// mayWrite asks for the rights that ingest needs.
+// mayWrite asks for the rights that ingest needs. Whoever locks a row needs the
+// right to change it.
 const mayWrite = `SELECT coalesce(bool_and(has_table_privilege(to_regclass(t), p)), false)
+  AND coalesce(has_table_privilege(to_regclass('models'), 'INSERT') AND has_table_privilege(to_regclass('moves'), 'UPDATE'), false)
+  AND coalesce(has_sequence_privilege(to_regclass('keys'), 'USAGE') OR has_sequence_privilege(to_regclass('keys'), 'UPDATE'), false)
 FROM unnest(ARRAY['documents', 'owners', 'chunks', 'vectors', 'blobs', 'waste']) t, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) p`
 
 // Writable implements [rag.Halves].

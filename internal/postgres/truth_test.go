@@ -45,13 +45,15 @@ func TestReadyIsTrueOfSearches(t *testing.T) {
 	t.Run("may not write", func(t *testing.T) {
 		db := c.Database(t)
 		s := open(t, postgres.Config{Address: c.URL(pgtest.Role, db)})
-		c.SQL(t, db, "REVOKE INSERT ON weir.blobs FROM "+pgtest.Role)
-		wantTold(t, readyNow(t, s), "Ready", rag.Unavailable)
-		if err := s.Readable(t.Context()); err != nil {
-			t.Errorf("Readable: %v", err)
+		for _, right := range []string{"INSERT ON weir.blobs", "UPDATE ON weir.moves", "INSERT ON weir.models", "USAGE, UPDATE ON SEQUENCE weir.keys"} {
+			c.SQL(t, db, "REVOKE "+right+" FROM "+pgtest.Role)
+			wantTold(t, readyNow(t, s), "Ready without "+right, rag.Unavailable)
+			if err := s.Readable(t.Context()); err != nil {
+				t.Errorf("Readable without %s: %v", right, err)
+			}
+			c.SQL(t, db, "GRANT "+right+" TO "+pgtest.Role)
+			whole(t, s)
 		}
-		c.SQL(t, db, "GRANT INSERT ON weir.blobs TO "+pgtest.Role)
-		whole(t, s)
 	})
 	t.Run("no connection for searches", func(t *testing.T) {
 		db := c.Database(t)

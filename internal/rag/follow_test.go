@@ -345,3 +345,73 @@ func TestOneLookForMany(t *testing.T) {
 		}
 	})
 }
+
+// undone is a store on which another server's move takes away what this one's
+// has made, some times.
+type undone struct {
+	*shared
+	times, made int
+	offered     bool
+}
+
+func (u *undone) Outdated(context.Context, Model, int64) (*Outdated, error) {
+	if u.offered {
+		return nil, nil
+	}
+	u.offered = true
+	return &Outdated{User: "u", DocID: "d", Order: 1}, nil
+}
+
+func (u *undone) Unmoved(context.Context, Outdated, Model, int) ([]Chunk, error) {
+	if u.made > 0 {
+		return nil, nil
+	}
+	return []Chunk{{DocID: "d", Content: "text"}}, nil
+}
+
+func (u *undone) PutMoved(context.Context, Outdated, Model, []int, [][]float32) error {
+	u.made++
+	return nil
+}
+
+func (u *undone) Prepare(context.Context, Outdated, Model) error {
+	if u.times == 0 {
+		return nil
+	}
+	u.times--
+	u.made = 0
+	return Errorf(Conflict, "1 of 1 passages have no vector")
+}
+
+// TestAMoveMakesAgainWhatAnotherTook: not for ever.
+func TestAMoveMakesAgainWhatAnotherTook(t *testing.T) {
+	for times, want := range map[int]Code{0: "", 1: "", maxFollowed - 1: "", maxFollowed: Conflict, 1000: Conflict} {
+		store := &undone{shared: newShared(modelA(), true), times: times}
+		err := server(t, store, modelB(), modelA()).Reembed(t.Context(), &modeled{model: modelB()}, nil)
+		if CodeOf(err) != want {
+			t.Errorf("taken %d times: %v, want %q", times, err, want)
+		}
+	}
+}
+
+// TestNoVectorsOfTheModel: what is to be done about it is said where it can be done.
+func TestNoVectorsOfTheModel(t *testing.T) {
+	none := func(context.Context, User, Query) (Candidates, error) {
+		return Candidates{Chunks: 3, NoVector: 3}, nil
+	}
+	moving, fixed := newShared(modelA(), true), book(3, nil, nil)
+	moving.candidates, fixed.candidates = none, none
+	for _, tt := range []struct {
+		name  string
+		store Store
+		want  string
+	}{
+		{"a store that can be moved", moving, "weir reembed"},
+		{"tables of another system", fixed, "embedded with?"},
+	} {
+		_, err := server(t, tt.store, modelA()).Retrieve(t.Context(), "u", Request{Query: "q", Mode: Vector})
+		if CodeOf(err) != Unavailable || !strings.Contains(err.Error(), "none of the 3") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}

@@ -119,20 +119,16 @@ func (s *Service) Passages(ctx context.Context, user User, id string, first, lim
 		return nil, 0, FieldErrorf("limit", "must be from 1 to %d, not %d", MaxPassages, limit)
 	}
 	type part struct {
-		doc    Document
 		chunks []Chunk
+		next   int
 	}
 	p, err := call1(ctx, s, "passages", func(ctx context.Context) (part, error) {
 		doc, err := s.store.Document(ctx, user, id)
 		if err != nil || doc.Status != Ready {
-			return part{doc: doc}, err
+			return part{}, err
 		}
-		refs := make([]Ref, limit)
-		for i := range refs {
-			refs[i] = Ref{doc.ID, first + i}
-		}
-		chunks, err := s.store.Chunks(ctx, user, refs)
-		return part{doc, chunks}, err
+		chunks, next, err := s.chunksFrom(ctx, user, doc, first, limit)
+		return part{chunks, next}, err
 	})
 	if err != nil {
 		return nil, 0, err
@@ -141,10 +137,26 @@ func (s *Service) Passages(ctx context.Context, user User, id string, first, lim
 	for i, c := range p.chunks {
 		passages[i] = passage(c)
 	}
-	if p.doc.Status == Ready && first+limit <= p.doc.Chunks { // not <: adopted tables may count from 1
+	return passages, p.next, nil
+}
+
+func (s *Service) chunksFrom(ctx context.Context, user User, doc Document, first, limit int) (chunks []Chunk, next int, err error) {
+	if sparse, ok := s.store.(Sparse); ok {
+		chunks, err = sparse.ChunksFrom(ctx, user, doc.ID, first, limit+1)
+		if len(chunks) > limit { // the one too many is where to go on
+			next, chunks = chunks[limit].Index, chunks[:limit]
+		}
+		return chunks, next, err
+	}
+	refs := make([]Ref, limit)
+	for i := range refs {
+		refs[i] = Ref{doc.ID, first + i}
+	}
+	if first+limit < doc.Chunks {
 		next = first + limit
 	}
-	return passages, next, nil
+	chunks, err = s.store.Chunks(ctx, user, refs)
+	return chunks, next, err
 }
 
 // Delete removes a document and all that belongs to it.

@@ -208,13 +208,18 @@ func (v *move) tell(ctx context.Context) error {
 const movePatience = 8
 
 func (v *move) document(ctx context.Context, o Outdated) error {
+	again := 0
 	for {
 		chunks, err := v.store.Unmoved(ctx, o, v.model, v.next.MaxBatch())
 		if err != nil {
 			return err
 		}
 		if len(chunks) == 0 {
-			return v.store.Prepare(ctx, o, v.model)
+			err := v.store.Prepare(ctx, o, v.model)
+			if again++; CodeOf(err) == Conflict && again < maxFollowed {
+				continue // another server's move has ended, and with it went what was made
+			}
+			return err
 		}
 		indexes, texts := make([]int, len(chunks)), make([]string, len(chunks))
 		for i, c := range chunks {

@@ -247,9 +247,13 @@ func (t *retrieval) lookAgain(ctx context.Context, found Candidates, asked Model
 	case err != nil:
 		return err
 	}
+	remedy := "weir reembed gives them vectors"
+	if _, ok := t.s.store.(Reembedder); !ok {
+		remedy = "is it the model that the documents were embedded with?"
+	}
 	return &Error{
 		Code: Unavailable, Phase: "search",
-		Msg: fmt.Sprintf("none of the %d passages has a vector of the model %s; weir reembed gives them vectors", found.Chunks, asked.Name),
+		Msg: fmt.Sprintf("none of the %d passages has a vector of the model %s; %s", found.Chunks, asked.Name, remedy),
 	}
 }
 

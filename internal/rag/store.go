@@ -30,6 +30,14 @@ type Halves interface {
 	Writable(ctx context.Context) error
 }
 
+// Sparse is a Store in which the passages of a document may be numbered with
+// gaps, from anywhere on.
+type Sparse interface {
+	// ChunksFrom returns up to limit chunks of the user's document in order,
+	// those whose Index is first or more.
+	ChunksFrom(ctx context.Context, user User, docID string, first, limit int) ([]Chunk, error)
+}
+
 // Searcher is what retrieval asks of a store. Only chunks of documents that
 // are Ready exist for it.
 type Searcher interface {

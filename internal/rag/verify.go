@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Sampler is a Store that can show a passage with its vector.
@@ -22,10 +23,15 @@ type verified struct {
 	sampler Sampler
 
 	mu     sync.Mutex
-	known  bool // the sample was looked up
+	right  bool      // it was compared
+	looked time.Time // for a sample, and there was none
 	text   string
-	vector []float32 // nil: there is nothing to compare with, or it was compared
+	vector []float32 // nil: there is nothing to compare with yet
 }
+
+// sampleEvery is how often a sample is looked for where there was none: the
+// first vectors may come from another server, or another system.
+const sampleEvery = 30 * time.Second
 
 // likeness is the least cosine of two vectors of one text and model: providers
 // compute with different precisions. A Sampler that does not know the very text
@@ -69,16 +75,17 @@ func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []stri
 		}
 	}
 	v.mu.Lock()
-	v.vector = nil
+	v.right, v.vector = true, nil
 	v.mu.Unlock()
 	return got[1:], nil
 }
 
-// sample looks one up once. Callers who come while it is looked up look it up
-// too: nobody waits for another.
+// sample looks one up, until there is one. Callers who come while it is looked
+// up look it up too: nobody waits for another.
 func (v *verified) sample(ctx context.Context) (string, []float32, error) {
 	v.mu.Lock()
-	known, text, vector := v.known, v.text, v.vector
+	text, vector := v.text, v.vector
+	known := v.right || vector != nil || !v.looked.IsZero() && time.Since(v.looked) < sampleEvery
 	v.mu.Unlock()
 	if known {
 		return text, vector, nil
@@ -89,8 +96,9 @@ func (v *verified) sample(ctx context.Context) (string, []float32, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !v.known {
-		v.known, v.text, v.vector = true, embeddedText(c), vector
+	v.looked = time.Now()
+	if !v.right && v.vector == nil {
+		v.text, v.vector = embeddedText(c), vector
 	}
 	return v.text, v.vector, nil
 }

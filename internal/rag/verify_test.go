@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // sampled is a store whose one passage has a vector.
@@ -146,4 +148,37 @@ type lateCtx struct {
 func (c lateCtx) Err() error {
 	defer c.end()
 	return c.Context.Err()
+}
+
+// TestASampleThatComesLater: an embedder that was asked before there was
+// anything to hold it against is held against it afterwards, and the store is
+// not asked with every question until then.
+func TestASampleThatComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrong := &fakeEmbedder{embed: func(_ context.Context, texts []string) ([][]float32, error) {
+			out := make([][]float32, len(texts))
+			for i := range out {
+				out[i] = []float32{0, 1}
+			}
+			return out, nil
+		}}
+		store := &sampled{fakeStore: *book(1, nil, []Candidate{cos(0, 0.9)})}
+		s := newService(t, Config{}, store, wrong, nil)
+		if _, err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ask := func(want Code, looks int) {
+			t.Helper()
+			if _, err := s.Retrieve(t.Context(), "u", Request{Query: "q", Mode: Vector}); CodeOf(err) != want || store.asked != looks {
+				t.Errorf("%v after %d looks, want %q after %d", err, store.asked, want, looks)
+			}
+		}
+		ask("", 1)
+		ask("", 1)
+		store.vector = []float32{1, 0}
+		ask("", 1)
+		time.Sleep(sampleEvery) // virtual
+		ask(Unavailable, 2)
+		ask(Unavailable, 2)
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"weir/internal/rag"
 )
@@ -24,6 +25,8 @@ func RunReembedder(t *testing.T, place func(t *testing.T) (open func() rag.Store
 		{"move", testMove},
 		{"a move is resumed", testMoveResumed},
 		{"the model in use", testModelInUse},
+		{"a move and ended contexts", testMoveEndedContext},
+		{"a sample of a move", testSampleOfMove},
 		{"searches during moves", testSearchDuringMoves},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, place(t)) })
@@ -241,6 +244,60 @@ func testModelInUse(t *testing.T, open func() rag.Store) {
 		t.Errorf("UseModel of the one in use: %v", err)
 	}
 	wantIn(t, s, other(), alice, "in work while the model changes")
+}
+
+// testMoveEndedContext: none of the methods waits for anything, or does anything.
+func testMoveEndedContext(t *testing.T, open func() rag.Store) {
+	s := open()
+	defer closeStore(t, s)
+	r := mover(t, s)
+	d := ingest(t, s, alice, "a.txt", "the heron")
+	o := rag.Outdated{User: alice, DocID: d.ID}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	for ctx, want := range map[context.Context]rag.Code{cancelled: rag.Canceled, late: rag.Timeout} {
+		_, err := r.LiveModel(ctx)
+		wantCode(t, err, want, "LiveModel")
+		wantCode(t, r.UseModel(ctx, model()), want, "UseModel")
+		_, err = r.Outdated(ctx, other(), 0)
+		wantCode(t, err, want, "Outdated")
+		_, err = r.Unmoved(ctx, o, other(), 1)
+		wantCode(t, err, want, "Unmoved")
+		wantCode(t, r.PutMoved(ctx, o, other(), []int{0}, [][]float32{vectorOf("the heron", other().Dim)}), want, "PutMoved")
+		wantCode(t, r.Prepare(ctx, o, other()), want, "Prepare")
+		_, err = r.Moved(ctx, other())
+		wantCode(t, err, want, "Moved")
+		_, err = r.SwitchModel(ctx, model())
+		wantCode(t, err, want, "SwitchModel")
+	}
+	wantIn(t, s, model(), alice, "the heron")
+}
+
+// testSampleOfMove: a move that is resumed can be held against what it had made.
+func testSampleOfMove(t *testing.T, open func() rag.Store) {
+	s := open()
+	defer closeStore(t, s)
+	ingest(t, s, alice, "a.txt", "the heron")
+	ingest(t, s, alice, "b.txt", "the weir")
+	moveSome(t, s, other(), 1)
+	sampler, ok := s.(rag.Sampler)
+	if !ok {
+		t.Fatalf("%T is no Sampler", s)
+	}
+	o, err := mover(t, s).Outdated(t.Context(), other(), 0)
+	if err != nil || o == nil {
+		t.Fatalf("Outdated: %v, %v", o, err)
+	}
+	if err := mover(t, s).Prepare(t.Context(), *o, other()); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []rag.Model{model(), other()} {
+		if ch, v, err := sampler.Sample(t.Context(), m); err != nil || len(v) != m.Dim || ch.Content == "" {
+			t.Errorf("of %v: %+v, %v, %v", m, ch, v, err)
+		}
+	}
 }
 
 // Embedder makes vectors of any model, for tests.

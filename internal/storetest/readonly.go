@@ -40,6 +40,8 @@ func RunReadOnly(t *testing.T, open func(t *testing.T) (rag.Store, Filler)) {
 		{"ties", testTies},
 		{"filter", testFilter},
 		{"chunks", testChunks},
+		{"passages", testPassages},
+		{"sample", testSample},
 		{"languages", testLanguages},
 		{"isolation of statistics", testIsolationOfStatistics},
 		{"tiny beside huge", testTinyBesideHuge},

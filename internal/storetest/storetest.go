@@ -54,6 +54,8 @@ func Run(t *testing.T, open func(t *testing.T) rag.Store) {
 		{"ties", testTies},
 		{"filter", testFilter},
 		{"chunks", testChunks},
+		{"passages", testPassages},
+		{"sample", testSample},
 		{"languages", testLanguages},
 		{"unicode", testUnicode},
 		{"odd inputs", testOddInputs},
