@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -10,9 +11,9 @@ import (
 	"weir/internal/rag"
 )
 
-// schemas are all types on the wire.
-func (d *door) schemas() []openapi.Entry {
-	return slices.Concat(enumSchemas(), retrievalSchemas(), d.documentSchemas(), statusSchemas(), openAISchemas(), answerSchemas())
+// schemas are all types on the wire, where the embedding model is m.
+func (d *door) schemas(m rag.Model) []openapi.Entry {
+	return slices.Concat(enumSchemas(), retrievalSchemas(m), d.documentSchemas(), statusSchemas(), openAISchemas(m), answerSchemas())
 }
 
 func enumSchemas() []openapi.Entry {
@@ -83,7 +84,19 @@ func boundQuery(s *openapi.Schema) {
 	s.Pattern = `\S`
 }
 
-func retrievalSchemas() []openapi.Entry {
+// boundVector has a vector of m: of its length, and not all zero. Without a
+// model there is none that is taken.
+func boundVector(s *openapi.Schema, m rag.Model) {
+	openapi.Items(s, 1, rag.MaxDimensions)
+	if m != (rag.Model{}) {
+		openapi.Items(s, m.Dim, m.Dim)
+	}
+	openapi.Between(s.Items, -math.MaxFloat32, math.MaxFloat32)
+	zero := any(0)
+	s.Contains = &openapi.Schema{Not: &openapi.Schema{Const: &zero}}
+}
+
+func retrievalSchemas(m rag.Model) []openapi.Entry {
 	request := searchFields()
 	request["query"] = "the question; at most " + strconv.Itoa(rag.MaxQueryBytes) + " bytes and " + strconv.Itoa(rag.MaxQueryTokens) + " tokens"
 	request["embedding"] = "instead of `query`: a vector of the server's embedding model, of as many values as it has, and of any length but zero"
@@ -95,11 +108,13 @@ func retrievalSchemas() []openapi.Entry {
 				boundSearch(s)
 				s.Properties["mode"] = orEmpty(s.Properties["mode"])
 				boundQuery(s.Properties["query"])
-				openapi.Items(s.Properties["embedding"], 1, rag.MaxDimensions)
+				boundVector(s.Properties["embedding"], m)
 				null := &openapi.Schema{Type: "null"}
 				s.OneOf = []*openapi.Schema{
 					{Required: []string{"query"}, Properties: map[string]*openapi.Schema{"query": {Type: "string"}, "embedding": null}},
-					{Required: []string{"embedding"}, Properties: map[string]*openapi.Schema{"embedding": {Type: "array"}, "query": null.CloneSchemas()}},
+					{Required: []string{"embedding"}, Properties: map[string]*openapi.Schema{
+						"embedding": {Type: "array"}, "query": null.CloneSchemas(), "mode": {Not: &openapi.Schema{Enum: []any{string(rag.Lexical)}}},
+					}},
 				}
 			},
 		},
