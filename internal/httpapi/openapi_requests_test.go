@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -171,6 +172,44 @@ func TestDescribedRequests(t *testing.T) {
 				t.Errorf("the server says: %d %s", got.status, got.body)
 			}
 		})
+	}
+}
+
+// TestRequestsForGenerators: what generators of clients stumble over is not in
+// the schemas of bodies.
+func TestRequestsForGenerators(t *testing.T) {
+	var doc openapi.Document
+	if err := json.Unmarshal(whole(t, &shelf{}).described().text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	bodies := 0
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			if op.Body == nil {
+				continue
+			}
+			for kind, media := range op.Body.Content {
+				s := media.Schema
+				if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
+					s = doc.Components.Schemas[name]
+				}
+				bodies++
+				if s.Type != "object" || s.OneOf != nil || s.AnyOf != nil || s.AllOf != nil {
+					t.Errorf("%s %s, %s: not one type", method, path, kind)
+				}
+				for name, p := range s.Properties {
+					if p.Default != nil {
+						t.Errorf("%s %s: %s has a default, and would have to be given", method, path, name)
+					}
+				}
+				if file := s.Properties["file"]; kind == "multipart/form-data" && (file.Type != "string" || file.Format != "binary") {
+					t.Errorf("%s %s: the file is not one to a generator", method, path)
+				}
+			}
+		}
+	}
+	if bodies < 6 {
+		t.Errorf("only %d bodies", bodies)
 	}
 }
 

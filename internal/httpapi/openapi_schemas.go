@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"math"
 	"reflect"
 	"slices"
@@ -52,7 +51,8 @@ func searchFields() map[string]string {
 	}
 }
 
-// boundSearch has the bounds of rag.Request.
+// boundSearch has the bounds of rag.Request. The defaults are told in words:
+// generators of clients for TypeScript require what has a default.
 func boundSearch(s *openapi.Schema) {
 	p := s.Properties
 	zero, one := 0.0, 1.0
@@ -63,9 +63,6 @@ func boundSearch(s *openapi.Schema) {
 	openapi.Items(p["document_ids"], 0, rag.MaxDocumentIDs)
 	if p["timeout_ms"] != nil {
 		openapi.Between(p["timeout_ms"], 0, rag.MaxTimeoutMS)
-	}
-	for name, def := range map[string]string{"max_chunks": strconv.Itoa(rag.DefaultMaxChunks), "token_budget": strconv.Itoa(rag.DefaultTokenBudget), "neighbors": "0"} {
-		p[name].Default = json.RawMessage(def)
 	}
 }
 
@@ -109,13 +106,13 @@ func retrievalSchemas(m rag.Model) []openapi.Entry {
 				s.Properties["mode"] = orEmpty(s.Properties["mode"])
 				boundQuery(s.Properties["query"])
 				boundVector(s.Properties["embedding"], m)
-				null := &openapi.Schema{Type: "null"}
-				s.OneOf = []*openapi.Schema{
-					{Required: []string{"query"}, Properties: map[string]*openapi.Schema{"query": {Type: "string"}, "embedding": null}},
-					{Required: []string{"embedding"}, Properties: map[string]*openapi.Schema{
-						"embedding": {Type: "array"}, "query": null.CloneSchemas(), "mode": {Not: &openapi.Schema{Enum: []any{string(rag.Lexical)}}},
-					}},
-				}
+				// Not oneOf: many a generator of clients would make two types of it, each
+				// without the other fields.
+				s.If = &openapi.Schema{Required: []string{"embedding"}, Properties: map[string]*openapi.Schema{"embedding": {Type: "array"}}}
+				s.Then = &openapi.Schema{Properties: map[string]*openapi.Schema{
+					"query": {Type: "null"}, "mode": {Not: &openapi.Schema{Enum: []any{string(rag.Lexical)}}},
+				}}
+				s.Else = &openapi.Schema{Required: []string{"query"}, Properties: map[string]*openapi.Schema{"query": {Type: "string"}}}
 			},
 		},
 		{Name: "RetrieveResponse", Type: reflect.TypeFor[rag.Response](), About: "The passages, best first.", Fields: map[string]string{

@@ -229,9 +229,9 @@ func uploadDoc() description {
 	takes := jsonOf("NewDocument", textDocument{Filename: "note.md", Text: "# Keys\n\nThe spare key is with the neighbour on the left."})
 	takes["multipart/form-data"] = &openapi.Media{Schema: &openapi.Schema{
 		Type: "object", Required: []string{"file"}, AdditionalProperties: &openapi.Schema{Not: &openapi.Schema{}},
-		Properties: map[string]*openapi.Schema{"file": { // without a type it is bytes, says OpenAPI 3.1
-			ContentMediaType: "application/octet-stream",
-			Description:      "The file, with its name: PDF, DOCX, HTML, Markdown or plain text, which is told by its content.",
+		Properties: map[string]*openapi.Schema{"file": {
+			Type: "string", Format: "binary", ContentMediaType: "application/octet-stream", // generators of clients go by format, as in OpenAPI 3.0
+			Description: "The file, with its name: PDF, DOCX, HTML, Markdown or plain text, which is told by its content.",
 		}},
 	}}
 	return description{
