@@ -50,7 +50,7 @@ const checks = {
       usage = c.usage ?? usage;
       chunks++;
     }
-    assert.ok(chunks > 10);
+    assert.ok(chunks > 4); // pieces that come faster than they are sent are joined
     assert.equal(usage.total_tokens, 120);
     assert.equal(text, (await ask("CPAP machine")).choices[0].message.content);
     const runner = client.chat.completions.stream({ model: "weir", messages: messages("CPAP machine") });

@@ -67,7 +67,7 @@ def streamed() -> None:
         )
     )
     assert chunks[0].choices[0].delta.role == "assistant"
-    assert len(chunks) > 10, len(chunks)
+    assert len(chunks) > 4, len(chunks)  # pieces that come faster than they are sent are joined
     text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
     assert text == ask("CPAP machine").choices[0].message.content, text
     assert chunks[-1].usage.total_tokens == 120 and not chunks[-1].choices
