@@ -116,14 +116,16 @@ func (k *keptAnswer) isJSON() bool {
 }
 
 func agentsDoc() description {
+	id := &openapi.Schema{Types: []string{"string", "integer", "null"}, Description: "Of a request, and of the answer to it."}
+	openapi.Between(id, -(1<<53 - 1), 1<<53-1)
 	message := func() *openapi.Media {
 		return &openapi.Media{Schema: &openapi.Schema{
 			Type: "object", Required: []string{"jsonrpc"}, Description: "A JSON-RPC message.",
 			Properties: map[string]*openapi.Schema{
 				"jsonrpc": {Type: "string", Enum: []any{"2.0"}},
-				"id":      {Types: []string{"string", "integer", "null"}, Description: "Of a request, and of the answer to it."},
+				"id":      id,
 				"method":  {Type: "string"},
-				"params":  {Type: "object", Description: "As the method has it."},
+				"params":  {Types: []string{"object", "null"}, Description: "As the method has it."},
 			},
 			AdditionalProperties: &openapi.Schema{},
 		}}

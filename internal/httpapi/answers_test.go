@@ -326,7 +326,7 @@ func TestStatus(t *testing.T) {
 		done := make(chan *response)
 		go func() { done <- ask(t, h, r.WithContext(ctx)) }()
 		<-asked
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		got := ask(t, h, request(t, http.MethodGet, "/v1/status", nil))
 		st := decode[Status](t, got)
 		if st.Version != "1.2.3" || st.UptimeMS != 2000 || st.MaxInFlight != 9 || st.Queued != 1 || st.Working != 2 {

@@ -181,7 +181,7 @@ func TestSilence(t *testing.T) {
 				})
 				go func() {
 					for range tt.beats {
-						time.Sleep(heartbeat)
+						pass(heartbeat)
 						_, _ = io.WriteString(server, ": still here\n\n")
 					}
 					if tt.code == "" {
@@ -193,6 +193,85 @@ func TestSilence(t *testing.T) {
 					t.Errorf("got %+v, %v", doc, err)
 				}
 			})
+		})
+	}
+}
+
+// keyed asks for a key. It may ask and read with "reader", and do all with "right".
+type keyed struct{}
+
+func (keyed) Admit(_ context.Context, r *http.Request, asked rag.User) (rag.Caller, error) {
+	switch r.Header.Get("Authorization") {
+	case "Bearer right":
+		return rag.Caller{User: asked, Rights: rag.AllRights}, nil
+	case "Bearer reader":
+		return rag.Caller{User: asked, Rights: rag.MayRead}, nil
+	default:
+		return rag.Caller{}, rag.Errorf(rag.Unauthorized, "no")
+	}
+}
+
+func (keyed) Ready() error { return nil }
+func (keyed) Look() any    { return nil }
+
+// TestClientWithAKey: what a server says of a key reaches the caller of each
+// method as the error that it is.
+func TestClientWithAKey(t *testing.T) {
+	h := newHouse(t, Config{Gate: keyed{}, Limit: doorman{}}, rag.Config{})
+	id := h.shelf.put("ann", "a.txt", "brown fox", rag.Ready)
+	ctx := t.Context()
+	calls := map[string]func(*Client, rag.User) error{
+		"retrieve": func(c *Client, u rag.User) error {
+			_, err := c.Retrieve(ctx, u, rag.Request{Query: "brown"})
+			return err
+		},
+		"ask": func(c *Client, u rag.User) error {
+			_, err := c.Ask(ctx, u, rag.AskRequest{Request: rag.Request{Query: "brown"}}, nil)
+			return err
+		},
+		"ask, streamed": func(c *Client, u rag.User) error {
+			_, err := c.Ask(ctx, u, rag.AskRequest{Request: rag.Request{Query: "brown"}}, func(rag.AskEvent) error { return nil })
+			return err
+		},
+		"documents": func(c *Client, u rag.User) error { _, _, err := c.Documents(ctx, u, rag.Page{}); return err },
+		"passages":  func(c *Client, u rag.User) error { _, _, err := c.Passages(ctx, u, id, 0, 0); return err },
+		"wait":      func(c *Client, u rag.User) error { _, err := c.Wait(ctx, u, id); return err },
+		"upload": func(c *Client, u rag.User) error {
+			_, _, err := c.Upload(ctx, u, rag.NewDocument{Filename: "b.txt", Content: []byte("b")})
+			return err
+		},
+	}
+	for _, tt := range []struct {
+		name, key string
+		user      rag.User
+		want      rag.Code
+		upload    rag.Code
+	}{
+		{"the right key", "right", "ann", "", ""},
+		{"no key", "", "ann", rag.Unauthorized, rag.Unauthorized},
+		{"a wrong key", "wrong", "ann", rag.Unauthorized, rag.Unauthorized},
+		{"a key that may read", "reader", "ann", "", rag.Forbidden},
+		{"too many calls", "right", "busy", rag.RateLimited, rag.RateLimited},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := NewClient(ClientConfig{BaseURL: "http://" + h.Addr(), Key: tt.key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, call := range calls {
+				want := tt.want
+				if name == "upload" {
+					want = tt.upload
+				}
+				err := call(c, tt.user)
+				if rag.CodeOf(err) != want {
+					t.Errorf("%s: %v, want %q", name, err, want)
+				}
+				var e *rag.Error
+				if want == rag.RateLimited && (!errors.As(err, &e) || e.RetryAfter != time.Second) {
+					t.Errorf("%s: when to try again was lost: %v", name, err)
+				}
+			}
 		})
 	}
 }
@@ -215,7 +294,8 @@ func FuzzDocumentJSON(f *testing.F) {
 }
 
 // fuzzDecode holds that what is taken is what encoding/json would take too, to
-// the same value, and that each refusal is one the caller can act on.
+// the same value, but for how whole numbers are written, and that each refusal
+// is one the caller can act on.
 func fuzzDecode[T any](t *testing.T, body []byte) {
 	t.Helper()
 	var got, want T
@@ -229,7 +309,7 @@ func fuzzDecode[T any](t *testing.T, body []byte) {
 		}
 		return
 	}
-	if err := json.Unmarshal(body, &want); err != nil {
+	if err := json.Unmarshal(plainWholes(body), &want); err != nil {
 		t.Fatalf("%q was taken; encoding/json says %v", body, err)
 	}
 	a, errA := json.Marshal(got)

@@ -31,7 +31,7 @@ type door struct {
 	streams     lane
 	answers     lane             // of questions, once their body has come
 	calls       lane             // of MCP, once their body has come
-	described   func() described // what GET /openapi.json answers, made when it is first asked for
+	described   func() described // what GET /openapi.json answers, made when it is first asked for, and anew for another embedding model
 	leaving     chan struct{}    // closed when the server is about to stop: /readyz says so
 	leave       func()           // closes it, once
 	draining    chan struct{}    // closed when it stops: streams end
@@ -132,7 +132,7 @@ func (d *door) register() {
 	allow := map[string][]string{}
 	shape := map[string]bool{}
 	routes := d.routes()
-	d.described = sync.OnceValue(func() described { return d.writeDescription(routes) })
+	d.described = d.describing(routes)
 	for _, rt := range routes {
 		d.mux.Handle(rt.method+" "+rt.path, d.endpoint(rt))
 		allow[rt.path] = append(allow[rt.path], rt.method)

@@ -118,7 +118,7 @@ func TestEvents(t *testing.T) {
 			func(d *rag.Document) { d.Status = rag.Ready },
 		} {
 			s.change("doc-1", change)
-			time.Sleep(1500 * time.Millisecond)
+			pass(1500 * time.Millisecond)
 			synctest.Wait()
 			want := []string{"progress progress", "progress progress progress", "progress progress progress", "progress progress progress done"}[i]
 			if got := w.names(); got != want {
@@ -138,7 +138,7 @@ func TestEventsHeartbeat(t *testing.T) {
 		s.put(defaultUser, "a.pdf", "x", rag.Queued)
 		w := newTape()
 		ended, leave := stream(t, New(Config{}, newService(t, rag.Config{}, s)), w)
-		time.Sleep(46 * time.Second)
+		pass(46 * time.Second)
 		synctest.Wait()
 		if got := w.names(); got != "progress : : :" {
 			t.Errorf("after 46 s: %q", got)

@@ -405,3 +405,6 @@ func askUnchecked(t testing.TB, h http.Handler, r *http.Request) *response {
 func newLogger(l *logLines) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+// pass lets virtual time go by, in a bubble of synctest.
+func pass(d time.Duration) { <-time.NewTimer(d).C }

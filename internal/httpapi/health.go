@@ -110,7 +110,7 @@ func readyzDoc() description {
 		id: "readyz", tag: "service", summary: "Can retrieval be answered, and documents be stored, now",
 		about: "Else the answer is 503 with the reason, also while the server is stopping.",
 		query: map[string]*openapi.Schema{
-			"for": {Type: "string", Description: "`retrieval`: whether anything can be stored does not count, as for a server on a database's standby."},
+			"for": {Type: "string", Enum: []any{"retrieval", ""}, Description: "`retrieval`: whether anything can be stored does not count, as for a server on a database's standby."},
 		},
 		gives: map[int]given{http.StatusOK: {about: "It can.", content: jsonOf("Health", health{"ready"})}},
 	}

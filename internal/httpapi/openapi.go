@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"weir/internal/openapi"
 	"weir/internal/rag"
@@ -41,7 +42,7 @@ func (d *door) openAPIRoutes() []route {
 		method: "GET", path: "/openapi.json", handle: d.openAPI, lane: noPlace, public: true,
 		doc: description{
 			id: "openapi", tag: "service", summary: "This document",
-			about:   "What this server answers, as an OpenAPI document. It stays the same as long as the server runs; ask with `If-None-Match`.",
+			about:   "What this server answers, as an OpenAPI document. It stays the same as long as the server runs with one embedding model; ask with `If-None-Match`.",
 			headers: []string{"IfNoneMatch"},
 			gives: map[int]given{
 				http.StatusOK:          {about: "The document.", headers: []string{"ETag"}, content: asJSON(&openapi.Schema{Type: "object"})},
@@ -97,18 +98,34 @@ type described struct {
 	err  error // the words do not fit the code: never, a test sees to it
 }
 
+// describing has the document of the routes as the embedding model is now.
+func (d *door) describing(routes []route) func() described {
+	var mu sync.Mutex
+	var of rag.Model
+	var made *described
+	return func() described {
+		mu.Lock()
+		defer mu.Unlock()
+		if m := d.svc.Model(); made == nil || m != of {
+			doc := d.writeDescription(routes, m)
+			of, made = m, &doc
+		}
+		return *made
+	}
+}
+
 // writeDescription makes the document of the routes there are. What is wrong
 // with it stops the tests, not a server.
-func (d *door) writeDescription(routes []route) described {
-	doc, wrong := d.describe(routes)
+func (d *door) writeDescription(routes []route, m rag.Model) described {
+	doc, wrong := d.describe(routes, m)
 	text, err := json.Marshal(doc)
 	sum := sha256.Sum256(text)
 	return described{text, `"` + hex.EncodeToString(sum[:12]) + `"`, errors.Join(wrong, err)}
 }
 
-func (d *door) describe(routes []route) (*openapi.Document, error) {
+func (d *door) describe(routes []route, m rag.Model) (*openapi.Document, error) {
 	var book openapi.Book
-	book.Add(d.schemas()...)
+	book.Add(d.schemas(m)...)
 	schemas, err := book.Schemas()
 	failed := []error{err}
 	doc := &openapi.Document{
@@ -121,7 +138,7 @@ func (d *door) describe(routes []route) (*openapi.Document, error) {
 		Tags:    tags(),
 		Paths:   map[string]map[string]*openapi.Operation{},
 		Components: openapi.Components{
-			Security: d.security(), Schemas: schemas, Parameters: parameters(), Headers: headers(), Responses: refusals(),
+			Security: d.security(), Schemas: schemas, Parameters: d.parameters(), Headers: headers(), Responses: refusals(),
 		},
 	}
 	if d.cfg.Gate != nil {
@@ -209,7 +226,11 @@ func (d *door) describeAnswers(op *openapi.Operation, rt route) {
 		if rt.openai {
 			r.Headers["X-Request-Id"] = header("RequestID")
 		}
-		for _, name := range g.headers {
+		names := g.headers
+		if !rt.public && d.cfg.Limit != nil {
+			names = append([]string{"RateLimit", "RateLimitPolicy"}, names...)
+		}
+		for _, name := range names {
 			r.Headers[headerName(name)] = header(name)
 		}
 		op.Responses[strconv.Itoa(status)] = r

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -20,6 +21,8 @@ type (
 		MaxTokens           *int             `json:"max_tokens,omitempty"`
 		MaxCompletionTokens *int             `json:"max_completion_tokens,omitempty"`
 		Temperature         *float64         `json:"temperature,omitempty"`
+		TopP                *float64         `json:"top_p,omitempty"`
+		N                   *int             `json:"n,omitempty"`
 		User                *string          `json:"user,omitempty"`
 		Weir                *retrievalFields `json:"weir,omitempty"`
 	}
@@ -135,14 +138,17 @@ func chatSchemas() []openapi.Entry {
 			Fields: map[string]string{
 				"messages": "oldest first; the last is the user's", "model": "`weir`, the name of the chat model, or nothing", "stream": "as server-sent events",
 				"stream_options": "with `include_usage`, a last event tells the usage", "max_tokens": "of the answer", "max_completion_tokens": "the same",
-				"temperature": "of the chat model", "user": "passed over; the user is the header's", "weir": "what to search, and how",
+				"temperature": "of the chat model", "top_p": "passed over", "n": "there is one answer", "user": "passed over; the user is the header's", "weir": "what to search, and how",
 			},
 			Refine: func(s *openapi.Schema) {
 				s.AdditionalProperties = &openapi.Schema{}
+				likely(s, "model", answerer)
 				openapi.Items(s.Properties["messages"], 1, maxTurns)
-				openapi.AtLeast(s.Properties["max_tokens"], 1)
-				openapi.AtLeast(s.Properties["max_completion_tokens"], 1)
+				openapi.Between(s.Properties["max_tokens"], 1, math.MaxInt32)
+				openapi.Between(s.Properties["max_completion_tokens"], 1, math.MaxInt32)
 				openapi.Between(s.Properties["temperature"], 0, 2)
+				openapi.Between(s.Properties["top_p"], 0, 1)
+				openapi.Between(s.Properties["n"], 1, 1)
 			},
 		},
 		{
@@ -150,10 +156,11 @@ func chatSchemas() []openapi.Entry {
 			Fields: map[string]string{"role": "who speaks", "content": "text, or a list of parts of the type `text`"},
 			Refine: func(s *openapi.Schema) {
 				s.AdditionalProperties = &openapi.Schema{}
+				s.Required = []string{"role"} // one that only called a tool says nothing
 				s.Properties["role"].Enum = []any{"system", "developer", "user", "assistant"}
 				s.Properties["content"].AnyOf = []*openapi.Schema{{Type: "string"}, {Type: "null"}, {Type: "array", Items: &openapi.Schema{
 					Type: "object", Required: []string{"type", "text"}, AdditionalProperties: &openapi.Schema{},
-					Properties: map[string]*openapi.Schema{"type": {Type: "string", Enum: []any{"text"}}, "text": {Type: "string"}},
+					Properties: map[string]*openapi.Schema{"type": {Type: "string", Enum: []any{"text", "input_text"}}, "text": {Type: "string"}},
 				}}}
 			},
 		},

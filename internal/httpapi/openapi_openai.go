@@ -41,7 +41,7 @@ type (
 	}
 )
 
-func openAISchemas() []openapi.Entry {
+func openAISchemas(m rag.Model) []openapi.Entry {
 	return []openapi.Entry{
 		{
 			Name: "EmbeddingsRequest", Type: reflect.TypeFor[embeddingsBody](), Taken: true, About: "Texts to make vectors of. Members that are not known are passed over.",
@@ -53,7 +53,11 @@ func openAISchemas() []openapi.Entry {
 				"dimensions":      "fewer than the model's, of models that can be shortened: the first values, scaled to length 1",
 				"user":            "passed over; the user is the header's",
 			},
-			Refine: refineEmbeddings,
+			Refine: func(s *openapi.Schema) {
+				refineEmbeddings(s)
+				likely(s, "model", m.Name)
+				openapi.Between(s.Properties["dimensions"], 1, float64(orDefault(m.Dim, rag.MaxDimensions)))
+			},
 		},
 		{Name: "Embeddings", Type: reflect.TypeFor[embeddingsAnswer](), About: "Vectors of length 1, in the order of the texts.", Fields: map[string]string{
 			"object": "always `list`", "data": "a vector for each text", "model": "the server's", "usage": "tokens",
@@ -91,6 +95,13 @@ func openAISchemas() []openapi.Entry {
 
 func always(s *openapi.Schema, field, value string) { s.Properties[field].Enum = []any{value} }
 
+// likely names the value that a text mostly has, if it is known.
+func likely(s *openapi.Schema, field, value string) {
+	if p := s.Properties[field]; value != "" {
+		s.Properties[field] = &openapi.Schema{Description: p.Description, AnyOf: []*openapi.Schema{{Type: "string", Enum: []any{value}}, {Types: []string{"string", "null"}}}}
+	}
+}
+
 func refineEmbeddings(s *openapi.Schema) {
 	s.AdditionalProperties = &openapi.Schema{}
 	p := s.Properties
@@ -107,5 +118,4 @@ func refineEmbeddings(s *openapi.Schema) {
 	openapi.Items(lists, 1, rag.MaxEmbedTexts)
 	p["input"].AnyOf = []*openapi.Schema{text, texts, tokens, lists}
 	p["encoding_format"].Enum = []any{string(openai.Float), string(openai.Base64), nil}
-	openapi.Between(p["dimensions"], 1, rag.MaxDimensions)
 }

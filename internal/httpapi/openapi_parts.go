@@ -45,14 +45,18 @@ func (d *door) security() map[string]*openapi.Security {
 	}}
 }
 
-func parameters() map[string]*openapi.Parameter {
+func (d *door) parameters() map[string]*openapi.Parameter {
+	whose := "Whose documents are meant, `" + string(defaultUser) + "` without it."
+	if d.cfg.Gate != nil {
+		whose = "For whom a service's key acts, which must say so. The user of any other key, and of a token, is its own."
+	}
 	user := &openapi.Schema{Type: "string", Pattern: `^[^\x00-\x1f\x7f-\x9f]+$`}
 	openapi.Lengths(user, 1, rag.MaxUserBytes)
 	timeout := &openapi.Schema{Type: "string", Pattern: "^0*[1-9][0-9]{0,17}$"} // as it is on the wire
 	return map[string]*openapi.Parameter{
 		"User": {
 			Name: userHeader, In: "header", Schema: user, Example: "ann",
-			Description: "Whose documents are meant, `" + string(defaultUser) + "` without it. At most " + strconv.Itoa(rag.MaxUserBytes) + " bytes of UTF-8 without control characters.",
+			Description: whose + " At most " + strconv.Itoa(rag.MaxUserBytes) + " bytes of UTF-8 without control characters.",
 		},
 		"DocumentID": {
 			Name: "id", In: "path", Required: true, Schema: &openapi.Schema{Type: "string"}, Example: "01a20859-3f9d-7c55-a51c-9f0c5bd8a4f1",
@@ -77,7 +81,7 @@ func parameters() map[string]*openapi.Parameter {
 func headerName(component string) string {
 	return map[string]string{
 		"OperationID": operationHeader, "RequestID": "X-Request-Id", "RetryAfter": "Retry-After", "RetryAfterMS": "Retry-After-Ms",
-		"ShouldRetry": "X-Should-Retry", "Location": "Location", "ETag": "ETag",
+		"ShouldRetry": "X-Should-Retry", "Location": "Location", "ETag": "ETag", "RateLimit": "RateLimit", "RateLimitPolicy": "RateLimit-Policy",
 	}[component]
 }
 
@@ -89,14 +93,16 @@ func headers() map[string]*openapi.Header {
 		return s
 	}
 	return map[string]*openapi.Header{
-		"OperationID":  {Required: true, Schema: text(), Description: "The id of this call; it is also in the server's log."},
-		"RequestID":    {Required: true, Schema: text(), Description: "The same id, where OpenAI's clients look for it."},
-		"RetryAfter":   {Schema: number(), Description: "Seconds after which to try again."},
-		"RetryAfterMS": {Schema: number(), Description: "The same in milliseconds, for OpenAI's clients."},
-		"ShouldRetry":  {Schema: &openapi.Schema{Type: "string", Enum: []any{"false"}}, Description: "Tells OpenAI's clients that trying again is of no use."},
-		"Location":     {Required: true, Schema: text(), Description: "The document's address."},
-		"Challenge":    {Required: true, Schema: text(), Description: "How to say who calls (RFC 6750)."},
-		"ETag":         {Required: true, Schema: text(), Description: "Changes with the content."},
+		"OperationID":     {Required: true, Schema: text(), Description: "The id of this call; it is also in the server's log."},
+		"RequestID":       {Required: true, Schema: text(), Description: "The same id, where OpenAI's clients look for it."},
+		"RetryAfter":      {Schema: number(), Description: "Seconds after which to try again."},
+		"RetryAfterMS":    {Schema: number(), Description: "The same in milliseconds, for OpenAI's clients."},
+		"ShouldRetry":     {Schema: &openapi.Schema{Type: "string", Enum: []any{"false"}}, Description: "Tells OpenAI's clients that trying again is of no use."},
+		"Location":        {Required: true, Schema: text(), Description: "The document's address."},
+		"Challenge":       {Required: true, Schema: text(), Description: "How to say who calls (RFC 6750)."},
+		"RateLimit":       {Schema: text(), Description: "How many calls the user has left, and in how many seconds it has all again: `\"user\";r=199;t=1`."},
+		"RateLimitPolicy": {Schema: text(), Description: "How many calls the user may make, in how many seconds: `\"user\";q=1200;w=60`."},
+		"ETag":            {Required: true, Schema: text(), Description: "Changes with the content."},
 	}
 }
 

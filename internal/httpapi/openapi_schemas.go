@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -10,9 +10,9 @@ import (
 	"weir/internal/rag"
 )
 
-// schemas are all types on the wire.
-func (d *door) schemas() []openapi.Entry {
-	return slices.Concat(enumSchemas(), retrievalSchemas(), d.documentSchemas(), statusSchemas(), openAISchemas(), answerSchemas())
+// schemas are all types on the wire, where the embedding model is m.
+func (d *door) schemas(m rag.Model) []openapi.Entry {
+	return slices.Concat(enumSchemas(), retrievalSchemas(m), d.documentSchemas(), statusSchemas(), openAISchemas(m), answerSchemas())
 }
 
 func enumSchemas() []openapi.Entry {
@@ -51,7 +51,8 @@ func searchFields() map[string]string {
 	}
 }
 
-// boundSearch has the bounds of rag.Request.
+// boundSearch has the bounds of rag.Request. The defaults are told in words:
+// generators of clients for TypeScript require what has a default.
 func boundSearch(s *openapi.Schema) {
 	p := s.Properties
 	zero, one := 0.0, 1.0
@@ -62,9 +63,6 @@ func boundSearch(s *openapi.Schema) {
 	openapi.Items(p["document_ids"], 0, rag.MaxDocumentIDs)
 	if p["timeout_ms"] != nil {
 		openapi.Between(p["timeout_ms"], 0, rag.MaxTimeoutMS)
-	}
-	for name, def := range map[string]string{"max_chunks": strconv.Itoa(rag.DefaultMaxChunks), "token_budget": strconv.Itoa(rag.DefaultTokenBudget), "neighbors": "0"} {
-		p[name].Default = json.RawMessage(def)
 	}
 }
 
@@ -83,7 +81,19 @@ func boundQuery(s *openapi.Schema) {
 	s.Pattern = `\S`
 }
 
-func retrievalSchemas() []openapi.Entry {
+// boundVector has a vector of m: of its length, and not all zero. Without a
+// model there is none that is taken.
+func boundVector(s *openapi.Schema, m rag.Model) {
+	openapi.Items(s, 1, rag.MaxDimensions)
+	if m != (rag.Model{}) {
+		openapi.Items(s, m.Dim, m.Dim)
+	}
+	openapi.Between(s.Items, -math.MaxFloat32, math.MaxFloat32)
+	zero := any(0)
+	s.Contains = &openapi.Schema{Not: &openapi.Schema{Const: &zero}}
+}
+
+func retrievalSchemas(m rag.Model) []openapi.Entry {
 	request := searchFields()
 	request["query"] = "the question; at most " + strconv.Itoa(rag.MaxQueryBytes) + " bytes and " + strconv.Itoa(rag.MaxQueryTokens) + " tokens"
 	request["embedding"] = "instead of `query`: a vector of the server's embedding model, of as many values as it has, and of any length but zero"
@@ -95,12 +105,14 @@ func retrievalSchemas() []openapi.Entry {
 				boundSearch(s)
 				s.Properties["mode"] = orEmpty(s.Properties["mode"])
 				boundQuery(s.Properties["query"])
-				openapi.Items(s.Properties["embedding"], 1, rag.MaxDimensions)
-				null := &openapi.Schema{Type: "null"}
-				s.OneOf = []*openapi.Schema{
-					{Required: []string{"query"}, Properties: map[string]*openapi.Schema{"query": {Type: "string"}, "embedding": null}},
-					{Required: []string{"embedding"}, Properties: map[string]*openapi.Schema{"embedding": {Type: "array"}, "query": null.CloneSchemas()}},
-				}
+				boundVector(s.Properties["embedding"], m)
+				// Not oneOf: many a generator of clients would make two types of it, each
+				// without the other fields.
+				s.If = &openapi.Schema{Required: []string{"embedding"}, Properties: map[string]*openapi.Schema{"embedding": {Type: "array"}}}
+				s.Then = &openapi.Schema{Properties: map[string]*openapi.Schema{
+					"query": {Type: "null"}, "mode": {Not: &openapi.Schema{Enum: []any{string(rag.Lexical)}}},
+				}}
+				s.Else = &openapi.Schema{Required: []string{"query"}, Properties: map[string]*openapi.Schema{"query": {Type: "string"}}}
 			},
 		},
 		{Name: "RetrieveResponse", Type: reflect.TypeFor[rag.Response](), About: "The passages, best first.", Fields: map[string]string{

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -217,5 +218,44 @@ func TestDescription(t *testing.T) {
 	var doc map[string]any
 	if err := json.Unmarshal(got.body, &doc); err != nil || doc["openapi"] != openapi.Version {
 		t.Errorf("%v: %v", err, doc["openapi"])
+	}
+}
+
+// mover is letters until it has another model, as after a move.
+type mover struct {
+	letters
+	moved atomic.Bool
+}
+
+func (m *mover) Model() rag.Model {
+	if m.moved.Load() {
+		return rag.Model{Name: "other", Dim: 3}
+	}
+	return m.letters.Model()
+}
+
+// TestDescriptionFollowsTheModel: a vector is as long as the model has it, also
+// after a move to another.
+func TestDescriptionFollowsTheModel(t *testing.T) {
+	m := &mover{}
+	d := newDoor(allThereIs(), newServiceWith(t, rag.Config{}, &shelf{}, m))
+	for _, tt := range []struct {
+		moved       bool
+		body, other string
+	}{
+		{false, `{"embedding":[1,0,0,0,0]}`, `{"embedding":[1,0,0]}`},
+		{true, `{"embedding":[1,0,0]}`, `{"embedding":[1,0,0,0,0]}`},
+	} {
+		m.moved.Store(tt.moved)
+		c := checkerOf(t, d.described().text)
+		if err := c.Named("RetrieveRequest", []byte(tt.body)); err != nil {
+			t.Errorf("moved %t: %v", tt.moved, err)
+		}
+		if c.Named("RetrieveRequest", []byte(tt.other)) == nil {
+			t.Errorf("moved %t: %s passes", tt.moved, tt.other)
+		}
+		if again := d.described(); again.tag != d.described().tag {
+			t.Errorf("moved %t: the document is not the same each time", tt.moved)
+		}
 	}
 }

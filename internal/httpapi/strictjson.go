@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"weir/internal/openai"
 	"weir/internal/rag"
 )
 
@@ -53,6 +55,11 @@ func decodeStrict(body []byte, v any) error {
 	}
 	err := json.Unmarshal(body, v)
 	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) && strings.HasPrefix(wrong.Value, "number ") {
+		if plain := plainWholes(body); json.Unmarshal(plain, v) == nil {
+			return nil
+		}
+	}
 	switch {
 	case errors.As(err, &wrong):
 		return wrongType(body, wrong)
@@ -60,6 +67,26 @@ func decodeStrict(body []byte, v any) error {
 		return &rag.Error{Code: rag.Invalid, Msg: "the body cannot be decoded", Err: err}
 	}
 	return nil
+}
+
+// plainWholes is a JSON object in which whole numbers that were written with a
+// fraction or an exponent are written without: 2.0 is an integer to JSON Schema,
+// and not to encoding/json.
+func plainWholes(body []byte) []byte {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil {
+		return body
+	}
+	for name, value := range fields {
+		if n, ok := openai.Whole(value); ok {
+			fields[name] = strconv.AppendInt(nil, int64(n), 10)
+		}
+	}
+	plain, err := json.Marshal(fields)
+	if err != nil {
+		return body
+	}
+	return plain
 }
 
 // wrongType says what is wrong with which field, or which value of a list.

@@ -230,7 +230,7 @@ func uploadDoc() description {
 	takes["multipart/form-data"] = &openapi.Media{Schema: &openapi.Schema{
 		Type: "object", Required: []string{"file"}, AdditionalProperties: &openapi.Schema{Not: &openapi.Schema{}},
 		Properties: map[string]*openapi.Schema{"file": {
-			Type: "string", ContentMediaType: "application/octet-stream",
+			Type: "string", Format: "binary", ContentMediaType: "application/octet-stream", // generators of clients go by format, as in OpenAPI 3.0
 			Description: "The file, with its name: PDF, DOCX, HTML, Markdown or plain text, which is told by its content.",
 		}},
 	}}

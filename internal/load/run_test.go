@@ -24,6 +24,9 @@ func takes(ctx context.Context, d time.Duration) Result {
 	return Result{Outcome: Answered}
 }
 
+// pass lets virtual time go by, in a bubble of synctest.
+func pass(d time.Duration) { <-time.NewTimer(d).C }
+
 func mustRun(t *testing.T, ctx context.Context, c Config, s script) *Report {
 	t.Helper()
 	r, err := Run(ctx, c, s)
@@ -129,9 +132,9 @@ func TestLagCountsAsLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tally := newTally(Config{Rate: 1}.withDefaults(), time.Now())
 		due := time.Now()
-		time.Sleep(300 * time.Millisecond) // virtual
+		pass(300 * time.Millisecond) // virtual
 		f, _ := tally.begin(due, func(error) {})
-		time.Sleep(10 * time.Millisecond)
+		pass(10 * time.Millisecond)
 		tally.end(f, Result{Outcome: Answered})
 		r := &tally.report
 		if !about(r.Answers.Max(), 310*time.Millisecond) || !about(r.AnswersSent.Max(), 10*time.Millisecond) || !about(r.Lag.Max(), 300*time.Millisecond) {
@@ -153,7 +156,7 @@ func TestOutcomes(t *testing.T) {
 					if n >= 8 {
 						d = 600 * time.Millisecond
 					}
-					time.Sleep(d) // whatever ctx says
+					pass(d) // whatever ctx says
 					return Result{Outcome: Answered}
 				}
 				takes(ctx, time.Duration(n+1)*time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 
 	"weir/internal/rag"
@@ -50,9 +51,18 @@ func checkMessage(w http.ResponseWriter, body []byte) bool {
 	var message struct {
 		ID     json.RawMessage `json:"id"`
 		Method string          `json:"method"`
+		Params json.RawMessage `json:"params"`
 	}
 	if err := json.Unmarshal(body, &message); err != nil {
 		refuse(w, http.StatusBadRequest, nil, jsonrpc.CodeInvalidRequest, "the body is not a JSON-RPC message")
+		return false
+	}
+	switch {
+	case !isID(message.ID):
+		refuse(w, http.StatusBadRequest, nil, jsonrpc.CodeInvalidRequest, "id must be a string, or a whole number that a float64 holds")
+		return false
+	case len(message.Params) > 0 && message.Params[0] != '{' && string(message.Params) != "null":
+		refuse(w, http.StatusBadRequest, message.ID, jsonrpc.CodeInvalidRequest, "params must be an object")
 		return false
 	}
 	if message.Method == "subscriptions/listen" { // the SDK would keep it open
@@ -60,6 +70,21 @@ func checkMessage(w http.ResponseWriter, body []byte) bool {
 		return false
 	}
 	return true
+}
+
+// isID reports whether an id can come back as it is: of other numbers the SDK
+// would make another, and the caller would wait for its own.
+func isID(id json.RawMessage) bool {
+	const most = 1<<53 - 1
+	var n float64
+	switch {
+	case len(id) == 0 || id[0] == '"' || string(id) == "null":
+		return true
+	case json.Unmarshal(id, &n) != nil:
+		return false
+	default:
+		return n == math.Trunc(n) && math.Abs(n) <= most
+	}
 }
 
 // refuse writes a JSON-RPC error.

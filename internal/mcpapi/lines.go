@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -40,7 +41,7 @@ func (l *lines) Read(p []byte) (int, error) {
 		case line[0] != '{':
 			err = l.refuse(nil, jsonrpc.CodeInvalidRequest, "the line must be one JSON-RPC message, not a batch")
 		default:
-			if _, bad := jsonrpc.DecodeMessage(line); bad != nil {
+			if _, bad := jsonrpc.DecodeMessage(line); bad != nil || !isID(idOf(line)) {
 				err = l.refuse(idOf(line), jsonrpc.CodeInvalidRequest, "the line is not a JSON-RPC message")
 				break
 			}
@@ -87,7 +88,7 @@ func idOf(message []byte) json.RawMessage {
 	var m struct {
 		ID json.RawMessage `json:"id"`
 	}
-	if json.Unmarshal(message, &m) != nil || len(m.ID) == 0 || m.ID[0] == '{' || m.ID[0] == '[' {
+	if json.Unmarshal(message, &m) != nil || len(m.ID) == 0 || !strings.ContainsRune(`"-0123456789`, rune(m.ID[0])) {
 		return nil
 	}
 	return m.ID

@@ -20,6 +20,8 @@ func TestStdioSurvivesWhatIsNoMessage(t *testing.T) {
 		{"a batch", `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, `not a batch`},
 		{"an object of another kind", `{"id":4,"hello":1}`, `"id":4,"error":{"code":-32600`},
 		{"an odd id", `{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}`, `"id":null,"error":{"code":-32600`},
+		{"an id of true", `{"jsonrpc":"2.0","id":true,"method":"ping"}`, `"id":null,"error":{"code":-32600`},
+		{"half an id", `{"jsonrpc":"2.0","id":1.5,"method":"ping"}`, `"id":1.5,"error":{"code":-32600`},
 		{"too deep", strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), `-32700`},
 		{"too long", strings.Repeat("x", MaxMessageBytes+1), `longer than 8 MiB`},
 		{"unknown method", `{"jsonrpc":"2.0","id":5,"method":"tools/eat","params":{}}`, `"id":5,"error":{"code":-32601`},

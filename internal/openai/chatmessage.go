@@ -94,8 +94,12 @@ func (s *scanner) contentPart(at string) (string, error) {
 		case "type":
 			return s.optional(at+".type", &kind)
 		case "text":
-			written = true
-			return s.optional(at+".text", &text)
+			if written = true; s.next() != '"' {
+				return refuse(at+".text", "it must be a string")
+			}
+			v, err := s.text()
+			text = v
+			return err
 		default:
 			_, err := s.skip()
 			return err

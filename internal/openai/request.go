@@ -1,7 +1,9 @@
 package openai
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 )
@@ -116,8 +118,25 @@ func (s *scanner) whole() (n int, ok bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	v, err := strconv.ParseInt(string(raw), 10, 32)
-	return int(v), err == nil, nil
+	n, ok = Whole(raw)
+	return n, ok, nil
+}
+
+// Whole is the JSON value raw if it is a whole number that an int32 holds. As
+// JSON Schema has it, 2.0 and 2e0 are whole too: writers whose numbers are all
+// of one kind send those.
+func Whole(raw []byte) (n int, ok bool) {
+	if v, err := strconv.ParseInt(string(raw), 10, 32); err == nil {
+		return int(v), true
+	}
+	if !bytes.ContainsAny(raw, ".eE") {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || v != math.Trunc(v) || math.Abs(v) > math.MaxInt32 {
+		return 0, false
+	}
+	return int(v), true
 }
 
 func refuse(param, format string, args ...any) *Error {

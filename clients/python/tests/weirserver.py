@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -46,17 +47,24 @@ def provider() -> Iterator[str]:
 
 
 @contextmanager
-def weir(binary: str, data: Path, provider_url: str | None) -> Iterator[str]:
-    """A server with an empty data folder; yields its address. Without a provider it
-    searches by words alone."""
+def weir(binary: str, data: Path, provider_url: str | None, **settings: str) -> Iterator[str]:
+    """A server on a data folder; yields its address. Without a provider it searches by
+    words alone."""
     command = [binary, "serve", "--data", str(data), "--listen", "127.0.0.1:0"]
-    env = clean_environment()
+    env = clean_environment() | settings
     if provider_url is None:
         command += ["--embedder", "none"]
     else:
         env["OPENAI_BASE_URL"] = provider_url + "/v1"
     with process(command, env, "ready at") as url:
         yield url
+
+
+def make_key(binary: str, data: Path, *flags: str) -> str:
+    """Make an API key of a data folder, and return its secret."""
+    command = [binary, "key", "create", *flags, "--data", str(data), "--json"]
+    made = subprocess.run(command, env=clean_environment(), capture_output=True, check=True)
+    return str(json.loads(made.stdout)["secret"])
 
 
 def control(provider_url: str, **how: float) -> None:
@@ -69,12 +77,15 @@ def requests(provider_url: str) -> int:
     return int(httpx.get(provider_url + "/stats", trust_env=False).json()["requests"])
 
 
-def upload(url: str, user: str, filename: str, text: str) -> str:
+def upload(url: str, user: str, filename: str, text: str, *, key: str | None = None) -> str:
     """Index a document and return its id."""
+    headers = {b"X-User-ID": user.encode()}
+    if key is not None:
+        headers[b"Authorization"] = b"Bearer " + key.encode()
     answer = httpx.post(
         url + "/v1/documents",
         params={"wait": "true"},
-        headers={b"X-User-ID": user.encode()},
+        headers=headers,
         json={"filename": filename, "text": text},
         timeout=30,
         trust_env=False,
