@@ -157,7 +157,7 @@ func policyIsSent(t *testing.T, d *docs, f fence) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Body.Close() //nolint:errcheck // nothing of it is read
+	defer r.Body.Close()
 	if want, got := strings.Join(strings.Fields(f.text), " "), r.Header.Get("Content-Security-Policy"); got != want {
 		t.Errorf("it sends\n%s\nnot\n%s", got, want)
 	}
