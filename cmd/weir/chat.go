@@ -25,6 +25,9 @@ func newChat(c config, m *metrics.Metrics) (rag.ChatModel, error) {
 	if m != nil {
 		cfg.Observer = m
 	}
+	if c.to != nil {
+		cfg.Tracer = c.to
+	}
 	return chat.New(cfg) // it lives until its Close
 }
 

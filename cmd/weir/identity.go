@@ -111,37 +111,32 @@ func (p *porter) numbers() metrics.Identity {
 // begin starts the work beside the calls.
 func (p *porter) begin(ctx context.Context) {
 	if p.gate != nil {
-		p.run(ctx, 0, p.gate.Run)
+		p.run(ctx, "following the keys", p.gate.Run)
 	}
 	if p.audit != nil {
-		p.run(ctx, auditPatience, p.audit.Run)
+		p.run(ctx, "writing the audit log", p.audit.Run)
 	}
 }
 
-// auditPatience is how long the end waits for lines to be written: the disk
-// under them may hang.
-const auditPatience = 2 * time.Second
+// porterPatience is how long the end waits for work that reads or writes files:
+// the disk under them may hang, and what should be a file may be a pipe.
+const porterPatience = 2 * time.Second
 
-// run has work done until close, which waits for it, or with a patience not
-// longer than that.
-func (p *porter) run(ctx context.Context, patience time.Duration, work func(context.Context)) {
+// run has work done until close, which waits for it, but not for ever.
+func (p *porter) run(ctx context.Context, name string, work func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	running.Go(func() { work(ctx) })
 	p.stops = append(p.stops, func() {
 		cancel()
-		if patience == 0 {
-			running.Wait()
-			return
-		}
 		ended := make(chan struct{})
 		go func() { running.Wait(); close(ended) }()
-		t := time.NewTimer(patience)
+		t := time.NewTimer(porterPatience)
 		defer t.Stop()
 		select {
 		case <-ended:
 		case <-t.C:
-			p.log.ErrorContext(ctx, "the audit log could not be written to its end in time")
+			p.log.ErrorContext(ctx, "work did not end in time, and is left", "work", name)
 		}
 	})
 }

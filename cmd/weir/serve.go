@@ -129,7 +129,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	keeper.begin(ctx)
 	defer keeper.close()
 	reloads := &reloader{app: a, flags: cmd.Flags(), now: c, porter: keeper, level: level, log: log}
-	keeper.run(ctx, 0, reloads.follow)
+	keeper.run(ctx, "reading the settings again", reloads.follow)
 	a.tellMoved(ctx, e)
 	stopProfiles, err := a.profile(ctx, c, log)
 	if err != nil {

@@ -25,6 +25,7 @@ type attempt struct {
 	where provider.Tracker
 	began time.Time
 	try   int
+	sent  string // traceparent; "": none
 	news  chan news
 	end   context.CancelCauseFunc // ends the reading
 
@@ -44,8 +45,8 @@ type news struct {
 var errLeft = errors.New("the caller has left")
 
 // begin starts an attempt in the place that c has. The goroutine gives it back.
-func (p *Pipeline) begin(ctx context.Context, c *call, r openai.ChatRequest, try int) *attempt {
-	a := &attempt{began: time.Now(), try: try, news: make(chan news)}
+func (p *Pipeline) begin(ctx context.Context, c *call, r openai.ChatRequest, try int, traceparent string) *attempt {
+	a := &attempt{began: time.Now(), try: try, sent: traceparent, news: make(chan news)}
 	// It ends with follow, or, when the answer was whole, a moment later by
 	// itself; not with the caller's ctx, which may end in between.
 	ctx, a.end = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -119,7 +120,7 @@ func (p *Pipeline) post(ctx context.Context, a *attempt, by *http.Client, r open
 	defer end(nil)
 	a.where.Set(provider.Queue)
 	traced := httptrace.WithClientTrace(ctx, a.where.Trace())
-	req, err := p.request(traced, r)
+	req, err := p.request(traced, r, a.sent)
 	if err != nil {
 		f := p.peer.Fault(provider.Queue, err, "cannot be asked")
 		f.Code = rag.Internal
@@ -157,7 +158,7 @@ func contents(r openai.ChatRequest) []string {
 	return out
 }
 
-func (p *Pipeline) request(ctx context.Context, r openai.ChatRequest) (*http.Request, error) {
+func (p *Pipeline) request(ctx context.Context, r openai.ChatRequest, traceparent string) (*http.Request, error) {
 	body, err := r.Encode()
 	if err != nil {
 		return nil, err
@@ -172,6 +173,9 @@ func (p *Pipeline) request(ctx context.Context, r openai.ChatRequest) (*http.Req
 	req.Header.Set("User-Agent", p.cfg.UserAgent)
 	if p.cfg.APIKey != "" {
 		req.Header.Set("Authorization", "Bearer "+p.cfg.APIKey)
+	}
+	if traceparent != "" {
+		req.Header.Set("Traceparent", traceparent)
 	}
 	// Sent nowhere, it tells the transport that this POST may be made again
 	// when a kept connection turns out to be closed. An answer that was begun for

@@ -93,6 +93,9 @@ type Config struct {
 	// UserAgent is sent with each request. Defaults to weir.
 	UserAgent string
 
+	// Tracer follows attempts, and says what the provider is told of them.
+	// Defaults to none.
+	Tracer Tracer
 	// Observer is told of each attempt and each call that ended. Defaults to
 	// none.
 	Observer Observer

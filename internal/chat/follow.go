@@ -78,8 +78,14 @@ func (p *Pipeline) follow(ctx context.Context, c *call, a *attempt, emit func(st
 			}
 			return outcome{fault: p.late(a)}
 		case <-ctx.Done():
+			if finished { // the answer is whole, whoever waits for what may follow
+				return outcome{end: end}
+			}
 			return outcome{left: true, fault: &provider.Fault{Error: p.peer.Ended(ctx, a.where.Phase(), nil)}}
 		case <-p.closing:
+			if finished {
+				return outcome{end: end}
+			}
 			return outcome{left: true, fault: &provider.Fault{Error: closedError(a.where.Phase())}}
 		}
 	}

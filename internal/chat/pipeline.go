@@ -175,9 +175,11 @@ func (p *Pipeline) try(ctx context.Context, c *call, ask openai.ChatRequest, try
 		p.mu.Unlock()
 	}
 	c.attempts++
-	a := p.begin(ctx, c, ask, try)
-	var out outcome
-	defer func() { // whatever emit does
+	traceparent, traced := p.trace(ctx, try)
+	a := p.begin(ctx, c, ask, try, traceparent)
+	out := outcome{left: true, emit: errLeft} // if emit panics
+	defer func() {
+		traced(out.words(a.where.Phase()))
 		if !out.clean {
 			a.end(errLeft)
 		}

@@ -46,7 +46,8 @@ type scripted struct {
 	always  script
 	calls   []openai.ChatRequest
 	raw     string // the last of them
-	closed  int    // bodies
+	head    http.Header
+	closed  int // bodies
 	under   int
 	most    int
 	release chan struct{}
@@ -70,7 +71,7 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(s.next) > 0 {
 		is, s.next = s.next[0], s.next[1:]
 	}
-	s.calls, s.raw = append(s.calls, req), string(raw)
+	s.calls, s.raw, s.head = append(s.calls, req), string(raw), r.Header
 	s.under++
 	s.most = max(s.most, s.under)
 	s.mu.Unlock()

@@ -169,6 +169,30 @@ func TestCallersLeave(t *testing.T) {
 	}
 }
 
+// TestTheEndCountsOnceItIsThere: what may follow the end of an answer is no
+// reason to say that the answer broke off.
+func TestTheEndCountsOnceItIsThere(t *testing.T) {
+	for name, leave := range map[string]func(context.CancelFunc, *Pipeline){
+		"deadline": func(context.CancelFunc, *Pipeline) {},
+		"cancel":   func(cancel context.CancelFunc, _ *Pipeline) { time.AfterFunc(100*time.Millisecond, cancel) },
+		"close": func(_ context.CancelFunc, p *Pipeline) {
+			time.AfterFunc(100*time.Millisecond, func() { _ = p.Close(context.WithoutCancel(t.Context())) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &scripted{always: script{acts: append(says(delta("whole"), finish("stop")), act{hang: true})}}
+			bubble(t, Config{}, s, func(t *testing.T, p *Pipeline) {
+				ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+				defer cancel()
+				leave(cancel, p)
+				if h := chat(ctx, p, "u"); h.err != nil || h.text != "whole" || h.end.FinishReason != "stop" || h.took > 300*time.Millisecond {
+					t.Errorf("%+v", h)
+				}
+			})
+		})
+	}
+}
+
 // TestEmitEndsTheAnswer: its error is returned as it is.
 func TestEmitEndsTheAnswer(t *testing.T) {
 	s := &scripted{always: script{acts: every(time.Second, 100, delta("a"))}}

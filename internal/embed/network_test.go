@@ -87,12 +87,12 @@ func TestStaleConnection(t *testing.T) {
 			}
 			answer.ProtoMajor, answer.ProtoMinor, answer.ContentLength = 1, 1, -1
 			answer.TransferEncoding = []string{"chunked"}
+			mu.Lock()
+			answered++ // before the caller can know
+			mu.Unlock()
 			if err := answer.Write(c); err != nil {
 				return
 			}
-			mu.Lock()
-			answered++
-			mu.Unlock()
 		}
 	})
 	p := open(t, Config{BaseURL: "http://" + addr + "/v1", Model: "m", Dimensions: dim, MaxAttempts: 1, CacheBytes: 1})

@@ -246,6 +246,11 @@ func (o *oneCall) Take(user rag.User) (rag.Quota, error) {
 
 func TestQuotas(t *testing.T) {
 	h, _, _ := guarded(t, Config{Limit: &oneCall{seen: map[rag.User]bool{}}})
+	for range 3 { // the page looks each second
+		if w := askAs(t, h, "ann", "", "GET", "/v1/status", ""); w.Code != 200 || w.Header().Get("RateLimit") != "" {
+			t.Errorf("status: %d %v", w.Code, w.Header())
+		}
+	}
 	steps := []struct {
 		who, user  string
 		want       int

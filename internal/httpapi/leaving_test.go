@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -39,6 +40,44 @@ func TestDrainDelay(t *testing.T) {
 		t.Errorf("the stream ended with %v", err)
 	}
 	if err := <-h.done; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+// TestBrokenOffCallsAreTold: whoever is still answered when the drain is over
+// is told so, in a stream too, before the connection is cut.
+func TestBrokenOffCallsAreTold(t *testing.T) {
+	const callers = 16
+	h := newHouse(t, Config{DrainTimeout: 20 * time.Millisecond}, rag.Config{Chat: writer(func(ctx context.Context, _ rag.ChatRequest, emit func(string) error) (rag.ChatEnd, error) {
+		if err := emit("It costs "); err != nil {
+			return rag.ChatEnd{}, err
+		}
+		<-ctx.Done()
+		return rag.ChatEnd{}, ctx.Err()
+	})})
+	h.shelf.put("me", "plan.pdf", "insulin costs 35 dollars", rag.Ready)
+	begun, told := make(chan struct{}, callers), make(chan error, callers)
+	for range callers {
+		go func() {
+			_, err := h.client(t).Ask(t.Context(), "me", rag.AskRequest{Request: rag.Request{Query: "insulin"}}, func(e rag.AskEvent) error {
+				if e.Text != "" {
+					begun <- struct{}{}
+				}
+				return nil
+			})
+			told <- err
+		}()
+	}
+	for range callers {
+		<-begun
+	}
+	h.stop()
+	for range callers {
+		if err := <-told; rag.CodeOf(err) != rag.Unavailable || !strings.Contains(err.Error(), "the server is stopping") {
+			t.Errorf("a caller was told %v", err)
+		}
+	}
+	if err := <-h.done; !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Serve: %v", err)
 	}
 }

@@ -256,7 +256,7 @@ func (d *door) refusalsOf(rt route) []rag.Code {
 	if !rt.public && d.cfg.Gate != nil {
 		codes = append(codes, rag.Unauthorized, rag.RateLimited)
 	}
-	if !rt.public && d.cfg.Limit != nil || rt.body == jsonBody || rt.body == uploadBody {
+	if !rt.public && !rt.quiet && d.cfg.Limit != nil || rt.body == jsonBody || rt.body == uploadBody {
 		codes = append(codes, rag.RateLimited)
 	}
 	return codes

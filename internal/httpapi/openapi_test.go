@@ -76,12 +76,15 @@ func gated(t testing.TB, s *shelf) *door {
 	return newDoor(cfg, newServiceWith(t, rag.Config{}, s, &letters{}))
 }
 
-// doorman lets all in but for who has a wrong key, or is too busy.
+// doorman lets all in but for who has a wrong key, has tried many, or is too busy.
 type doorman struct{}
 
 func (doorman) Admit(_ context.Context, r *http.Request, asked rag.User) (rag.Caller, error) {
-	if r.Header.Get("Authorization") == "Bearer wrong" {
+	switch r.Header.Get("Authorization") {
+	case "Bearer wrong":
 		return rag.Caller{}, rag.Errorf(rag.Unauthorized, "the key is not known")
+	case "Bearer guessed":
+		return rag.Caller{}, &rag.Error{Code: rag.RateLimited, Msg: "too many wrong keys", RetryAfter: time.Second}
 	}
 	return rag.Caller{User: orDefault(asked, defaultUser), Rights: rag.AllRights}, nil
 }

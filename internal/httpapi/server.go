@@ -107,9 +107,20 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	if err != nil {
 		stop(errStopped)
+		s.part(ctx, srv)
 		return errors.Join(fmt.Errorf("calls were broken off after %v: %w", s.cfg.DrainTimeout, err), srv.Close())
 	}
 	return nil
+}
+
+// parting is how long calls that are broken off have to say so to their callers.
+const parting = time.Second
+
+// part waits until they have, but not for callers who do not listen.
+func (s *Server) part(ctx context.Context, srv *http.Server) {
+	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+	defer cancel()
+	_ = srv.Shutdown(bound) // who is left is cut off
 }
 
 // accept serves what comes to the listener.

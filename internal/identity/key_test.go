@@ -218,6 +218,14 @@ func TestKeyring(t *testing.T) {
 	want(1, true) // gone: the same
 	save(t, path, keys)
 	want(2, false)
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	want(2, true)
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	want(2, false) // as it was before
 }
 
 // A disk that does not answer holds up neither calls nor the end, and is asked once.

@@ -97,6 +97,8 @@ func TestDecodeChatNews(t *testing.T) {
 		{name: "the end", body: `{"choices":[{"delta":{},"finish_reason":"length"}]}`, want: ChatNews{FinishReason: "length"}},
 		{name: "usage alone", body: `{"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":1}}`, want: ChatNews{Usage: &ChatUsage{PromptTokens: 2, CompletionTokens: 1}}},
 		{name: "usage of nonsense", body: `{"choices":[],"usage":"much"}`},
+		{name: "usage that cannot be added", body: `{"choices":[],"usage":{"prompt_tokens":9223372036854775807,"completion_tokens":9223372036854775807}}`},
+		{name: "usage below nothing", body: `{"choices":[],"usage":{"prompt_tokens":2,"completion_tokens":-1}}`},
 		{name: "the role", body: `{"choices":[{"delta":{"role":"assistant","content":""}}]}`},
 		{name: "thinking", body: `{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}`, want: ChatNews{Thinking: true}},
 		{name: "thinking of nothing", body: `{"choices":[{"delta":{"content":"x","reasoning":""}}]}`, want: ChatNews{Text: "x"}},

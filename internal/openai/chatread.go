@@ -55,13 +55,17 @@ func DecodeChatNews(body []byte) (ChatNews, error) {
 	return out, nil
 }
 
+// mostTokens is far more than any model reads or writes; two of it can be added.
+const mostTokens = 1 << 29
+
 func (s *scanner) chatUsage(out *ChatNews) error {
 	raw, err := s.skip()
 	if err != nil || string(raw) == "null" {
 		return err
 	}
 	var u ChatUsage
-	if json.Unmarshal(raw, &u) == nil && u.PromptTokens >= 0 && u.CompletionTokens >= 0 { // it is for statistics: not worth a failure
+	counts := func(n int) bool { return n >= 0 && n <= mostTokens }
+	if json.Unmarshal(raw, &u) == nil && counts(u.PromptTokens) && counts(u.CompletionTokens) { // it is for statistics: not worth a failure
 		out.Usage = &u
 	}
 	return nil

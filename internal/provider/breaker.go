@@ -72,6 +72,9 @@ func (b *Breaker) Note(now time.Time, alive, slow bool) {
 	}
 	b.last[b.n%breakerWindow] = outcome{now, !alive, slow}
 	b.n++
+	if alive && !slow {
+		return // what was bad before it did not open it; an answer is no reason to
+	}
 	var all, bad, slows float64
 	for _, o := range b.last[:min(b.n, breakerWindow)] {
 		if now.Sub(o.at) > b.Age {

@@ -132,3 +132,21 @@ func FuzzTextIsTheSameInAnyPieces(f *testing.F) {
 		}
 	})
 }
+
+// TestManyMarkersInOnePiece: a provider that repeats the line as often as an
+// answer has room for must not keep the caller past its deadline. Each took a
+// copy of all that follows it.
+func TestManyMarkersInOnePiece(t *testing.T) {
+	text := "X " + strings.Repeat(noAnswer+" ", 10_000) + "Y"
+	var got string
+	allocs := testing.AllocsPerRun(1, func() {
+		var f filter
+		got = f.write(text) + f.flush()
+	})
+	if !strings.HasPrefix(got, "X ") || !strings.HasSuffix(got, " Y") || strings.Contains(got, noAnswer) {
+		t.Errorf("%.40q…", got)
+	}
+	if allocs > 1000 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

@@ -50,7 +50,7 @@ func (m *marker) write(s string, last bool) string {
 		}
 		m.begun = true
 	}
-	var out strings.Builder
+	var out, gap strings.Builder // gap is the white space after out
 	for {
 		i := indexFold(text, noAnswer)
 		if i < 0 {
@@ -58,10 +58,17 @@ func (m *marker) write(s string, last bool) string {
 		}
 		m.seen = true
 		before := strings.TrimRight(text[:i], blanks)
-		out.WriteString(before)
+		if before != "" {
+			out.WriteString(gap.String())
+			out.WriteString(before)
+			gap.Reset()
+		}
 		// The space is there so that what stood around it cannot make another.
-		text = text[len(before):i] + " " + text[i+len(noAnswer):]
+		gap.WriteString(text[len(before):i])
+		gap.WriteByte(' ')
+		text = text[i+len(noAnswer):]
 	}
+	text = gap.String() + text
 	keep := len(text)
 	if !last {
 		for keep = max(0, len(text)-len(noAnswer)+1); !hasFold(noAnswer, text[keep:]); keep++ {

@@ -3,6 +3,7 @@ package rag
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"time"
 )
@@ -25,8 +26,10 @@ func (e *readerError) Error() string { return e.err.Error() }
 // before ctx ends, so that there is time to answer with the passages, and the
 // model is given up a little before that, so that it can say what it waited
 // for.
-func (a *asking) write(ctx context.Context) error {
+func (a *asking) write(ctx context.Context) (err error) {
 	mark := time.Now()
+	ctx, traced := a.s.span(ctx, "chat")
+	defer func() { traced(err, a.notes()...) }()
 	defer func() { a.answer.Timings.Answer = ms(time.Since(mark)) }()
 	prompt, cut := a.prompt()
 	if cut {
@@ -124,4 +127,12 @@ func (a *asking) take(text string) error {
 		return &readerError{err}
 	}
 	return nil
+}
+
+// notes is what the span of the writing says of its end.
+func (a *asking) notes() []slog.Attr {
+	if a.written.FinishReason == "" {
+		return nil
+	}
+	return []slog.Attr{slog.String("finish_reason", a.written.FinishReason)}
 }

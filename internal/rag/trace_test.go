@@ -68,6 +68,22 @@ func TestSpansOfARetrieval(t *testing.T) {
 	seen.has(t, "retrieve mode=vector unavailable")
 }
 
+func TestSpansOfAnAnswer(t *testing.T) {
+	seen := &spans{}
+	s := newService(t, Config{Tracer: seen, Chat: saying("So [1].")}, twoPassages(), &fakeEmbedder{}, nil)
+	if _, err := s.Ask(t.Context(), "ann", asking1("what"), nil); err != nil {
+		t.Fatal(err)
+	}
+	seen.has(t, "ask/embed", "ask/search", "ask/pick", "ask/chat finish_reason=stop", "ask mode=hybrid")
+	s.cfg.Chat = fakeChat(func(context.Context, ChatRequest, func(string) error) (ChatEnd, error) {
+		return ChatEnd{}, Errorf(Unavailable, "gone")
+	})
+	if _, err := s.Ask(t.Context(), "ann", asking1("what"), nil); err != nil {
+		t.Fatal(err)
+	}
+	seen.has(t, "ask/chat unavailable", "ask mode=hybrid degraded=answer")
+}
+
 func TestSpansOfADocument(t *testing.T) {
 	seen := &spans{}
 	q := newQueue("one\ntwo\nthree")

@@ -15,7 +15,7 @@ import (
 // What a span may say. A key that is not here is left out, so that a new note
 // somewhere cannot carry a text out of the house unseen.
 func keys() []string {
-	return []string{"operation_id", "document", "mode", "empty_reason", "degraded", "texts", "attempt", "passages", "model"}
+	return []string{"operation_id", "document", "mode", "empty_reason", "degraded", "texts", "attempt", "passages", "model", "finish_reason"}
 }
 
 // maxWord bounds a note: ids and words of closed sets are short.

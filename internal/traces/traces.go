@@ -149,6 +149,18 @@ func (t *Traces) AttemptBegan(ctx context.Context, parents []string, purpose rag
 	}
 }
 
+// AnswerBegan begins the span of a request to the chat model. It is a
+// chat.Tracer's.
+func (t *Traces) AnswerBegan(ctx context.Context, try int) (string, func(rag.Code, string)) {
+	ctx, span := t.tracer.Start(ctx, "provider", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+		attribute.String("weir.purpose", "answer"), attribute.Int("weir.attempt", try),
+	))
+	return traceparent(ctx), func(code rag.Code, phase string) {
+		failed(span, code, phase)
+		span.End()
+	}
+}
+
 func purposeName(p rag.Purpose) string {
 	if p == rag.ForIngest {
 		return "ingest"

@@ -95,6 +95,13 @@ func TestSpansOfACall(t *testing.T) {
 		t.Errorf("the provider is told %q", sent)
 	}
 	landed(rag.Timeout, "headers")
+	writing, written := tr.Begin(call, "chat")
+	if sent, end := tr.AnswerBegan(writing, 2); !strings.HasPrefix(sent, "00-"+theirs+"-") {
+		t.Errorf("the chat model is told %q", sent)
+	} else {
+		end("", "")
+	}
+	written(nil, slog.String("finish_reason", "stop"))
 	stop(&rag.Error{Code: rag.Timeout, Phase: "headers", Msg: "a marker of a text"})
 	alone(nil)
 	end(nil, slog.String("mode", "lexical"), slog.String("question", "a marker of a text"), slog.Any("operation_id", errors.New("a marker")),
@@ -103,7 +110,7 @@ func TestSpansOfACall(t *testing.T) {
 	if err := tr.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for name, within := range map[string]string{"retrieve": "POST /v1/retrieve", "embed": "retrieve", "provider": "embed"} {
+	for name, within := range map[string]string{"retrieve": "POST /v1/retrieve", "embed": "retrieve", "provider": "embed", "chat": "retrieve"} {
 		if s, p := k.named(t, name), k.named(t, within); s.Parent().SpanID() != p.SpanContext().SpanID() || s.SpanContext().TraceID().String() != theirs {
 			t.Errorf("%s is not within %s", name, within)
 		}
@@ -124,7 +131,7 @@ func TestSpansOfACall(t *testing.T) {
 			}
 		}
 	}
-	if st := tr.Stats(); st.Sent != 5 || st.Dropped != 0 {
+	if st := tr.Stats(); st.Sent != 7 || st.Dropped != 0 {
 		t.Errorf("%+v", st)
 	}
 }
