@@ -159,6 +159,9 @@ func TestContentDecides(t *testing.T) {
 // TestEndless: a PDF that PDFium would read for ages is stopped by the
 // caller's ctx and by the document's own limit, and PDFium works afterwards.
 func TestEndless(t *testing.T) {
+	if testing.Short() { // its limit is of a clock, and the race detector makes PDFium's start ten times as long
+		t.Skip("takes its time")
+	}
 	good := pdfPages(at(72, 700, "F1", 12, "Still here."))
 	check := func(x *Extractor, err error, code rag.Code) {
 		t.Helper()
