@@ -206,7 +206,7 @@ func TestAServerFollowsUnasked(t *testing.T) {
 		}
 		for _, to := range []Model{modelB(), modelA(), {"c", 2}, modelB()} {
 			store.move(to)
-			time.Sleep(lookEvery * 5 / 4) // virtual
+			<-time.NewTimer(lookEvery * 5 / 4).C // virtual
 			synctest.Wait()
 			if s.Model() != to || s.HasProvider() == (to.Name == "c") {
 				t.Errorf("%v after the move to %v, provider %t", s.Model(), to, s.HasProvider())

@@ -14,7 +14,7 @@ func TestRecent(t *testing.T) {
 			t.Errorf("before any call: %v, want an empty list", got)
 		}
 		r.note(time.Now(), CallEnd{Operation: "retrieve", Timings: Timings{Total: 9000}}) // of the minute before
-		time.Sleep(61 * time.Second)
+		<-time.NewTimer(61 * time.Second).C
 		for i := range 100 {
 			r.note(time.Now(), CallEnd{Operation: "retrieve", Timings: Timings{Total: float64(i + 1)}})
 		}
@@ -38,7 +38,7 @@ func TestRecentForgetsTheOldest(t *testing.T) {
 		var r recent
 		for range 2 * recentCalls {
 			r.note(time.Now(), CallEnd{Operation: "embed"})
-			time.Sleep(time.Millisecond)
+			<-time.NewTimer(time.Millisecond).C
 		}
 		got := r.look(time.Now())
 		if len(got) != 1 || got[0].Calls != recentCalls || got[0].WindowMS != recentCalls {

@@ -177,7 +177,7 @@ func TestASampleThatComesLater(t *testing.T) {
 		ask("", 1)
 		store.vector = []float32{1, 0}
 		ask("", 1)
-		time.Sleep(sampleEvery) // virtual
+		<-time.NewTimer(sampleEvery).C // virtual
 		ask(Unavailable, 2)
 		ask(Unavailable, 2)
 	})

@@ -223,13 +223,13 @@ func TestCollectorThatFails(t *testing.T) {
 		for range 3 {
 			_, end := tr.Begin(t.Context(), "a")
 			end(nil)
-			time.Sleep(time.Second)
+			<-time.NewTimer(time.Second).C
 			synctest.Wait()
 		}
 		fails = false
 		_, end := tr.Begin(t.Context(), "a")
 		end(nil)
-		time.Sleep(time.Second)
+		<-time.NewTimer(time.Second).C
 		synctest.Wait()
 		if st := tr.Stats(); st.Dropped != 3 || st.Sent != 1 {
 			t.Errorf("%+v", st)
