@@ -69,6 +69,9 @@ func (p *Pipeline) follow(ctx context.Context, c *call, a *attempt, emit func(st
 				if err := emit(n.piece); err != nil {
 					return outcome{left: true, emit: err}
 				}
+				if ctx.Err() != nil { // of two that are ready select takes either, and pieces may be ready for long
+					return outcome{left: true, fault: &provider.Fault{Error: p.peer.Ended(ctx, a.where.Phase(), nil)}}
+				}
 				waiting = time.Now()
 				alive, thinking = waiting, false
 			}
