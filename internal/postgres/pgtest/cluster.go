@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -244,10 +245,21 @@ func (c *Cluster) Database(t testing.TB) string {
 // SQL runs statements as superuser.
 func (c *Cluster) SQL(t testing.TB, database, sql string) {
 	t.Helper()
-	if err := c.sql(t.Context(), superuser, database, sql); err != nil {
-		t.Fatalf("%.80s: %v", sql, err)
+	for try := 1; ; try++ {
+		err := c.sql(t.Context(), superuser, database, sql)
+		var told *pgconn.PgError
+		switch {
+		case err == nil:
+			return
+		case try < 5 && errors.As(err, &told) && told.Code == deadlock: // with what a store does meanwhile
+		default:
+			t.Fatalf("%.80s: %v", sql, err)
+		}
 	}
 }
+
+// deadlock is the code of a statement that was given up to end one.
+const deadlock = "40P01"
 
 // Number returns the one number that a query as superuser answers.
 func (c *Cluster) Number(t testing.TB, database, sql string) (n int64) {
