@@ -79,7 +79,7 @@ func TestCommandsThatMustFail(t *testing.T) {
 	}{
 		{"unknown command", []string{"retrieve"}, 2, "no command"},
 		{"unknown flag", []string{"search", "x", "--limit", "3"}, 2, "no flag --limit"},
-		{"open address", []string{"serve", "--listen", "0.0.0.0:0"}, 2, "no authentication"},
+		{"open address", []string{"serve", "--listen", "0.0.0.0:0"}, 2, "nobody is asked who they are"},
 		{"missing file", []string{"ingest", filepath.Join(dir, "none")}, 1, "no file or folder"},
 		{"broken file", []string{"ingest", broken}, 1, "1 failed"},
 		{"postgres without an address", []string{"search", "x", "--store", "postgres"}, 2, "DATABASE_URL is not set"},
