@@ -103,7 +103,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return err
 	}
 	m := metrics.New(thisBuild().Version)
-	if c.to, err = a.openTraces(c, m, log); err != nil {
+	if c.to, err = a.openTraces(ctx, c, m, log); err != nil {
 		return err
 	}
 	defer closeTraces(ctx, c.to, log)

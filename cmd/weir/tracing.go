@@ -20,13 +20,13 @@ import (
 // openTraces begins tracing, if it is asked for; nil: it is not. The OTEL_*
 // variables are those of OpenTelemetry's specification; those that are not read
 // are listed in docs/OBSERVABILITY.md.
-func (a *app) openTraces(c config, m *metrics.Metrics, log *slog.Logger) (*traces.Traces, error) {
+func (a *app) openTraces(ctx context.Context, c config, m *metrics.Metrics, log *slog.Logger) (*traces.Traces, error) {
 	from, on, err := a.tracesConfig(c)
 	if err != nil || !on {
 		return nil, err
 	}
 	from.Log = log
-	t, err := traces.New(from)
+	t, err := traces.New(ctx, from)
 	if err != nil {
 		return nil, usagef("WEIR_TRACES: %v", err)
 	}

@@ -38,14 +38,14 @@ type exporter struct {
 	failing       bool // the goroutine's alone: said so in the log
 }
 
-func newExporter(cfg Config, to sender) *exporter {
+func newExporter(ctx context.Context, cfg Config, to sender) *exporter {
 	e := &exporter{
 		batch: cfg.Batch, every: cfg.Every, timeout: cfg.Timeout, to: to, log: cfg.Log,
 		queue: make(chan sdktrace.ReadOnlySpan, cfg.Queue), full: make(chan struct{}, 1),
 		end: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	e.ended = sync.OnceFunc(func() { close(e.end) })
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // it ends with Shutdown, not with a caller
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it ends with Shutdown
 	e.stop = cancel
 	go e.run(ctx)
 	return e

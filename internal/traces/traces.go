@@ -23,17 +23,18 @@ type Traces struct {
 	exporter *exporter
 }
 
-// New begins; Close must be called.
-func New(cfg Config) (*Traces, error) {
+// New begins; Close must be called. It goes on when ctx has ended, of which it
+// takes the values alone.
+func New(ctx context.Context, cfg Config) (*Traces, error) {
 	cfg = cfg.WithDefaults()
 	to, err := newCollector(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return newTraces(cfg, to)
+	return newTraces(ctx, cfg, to)
 }
 
-func newTraces(cfg Config, to sender) (*Traces, error) {
+func newTraces(ctx context.Context, cfg Config, to sender) (*Traces, error) {
 	s, err := sampler(cfg)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func newTraces(cfg Config, to sender) (*Traces, error) {
 	for k, v := range cfg.About {
 		about = append(about, attribute.String(k, v))
 	}
-	e := newExporter(cfg, to)
+	e := newExporter(ctx, cfg, to)
 	p := sdktrace.NewTracerProvider(
 		sdktrace.WithSampler(s),
 		sdktrace.WithResource(resource.NewSchemaless(about...)),

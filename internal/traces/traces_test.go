@@ -66,7 +66,7 @@ func (k *kept) named(t *testing.T, name string) sdktrace.ReadOnlySpan {
 
 func begin(t *testing.T, cfg Config, k *kept) *Traces {
 	t.Helper()
-	tr, err := newTraces(cfg.WithDefaults(), k)
+	tr, err := newTraces(t.Context(), cfg.WithDefaults(), k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func TestCallersTraces(t *testing.T) {
 			}
 		})
 	}
-	if _, err := newTraces(Config{Sampler: "sometimes"}.WithDefaults(), &kept{}); err == nil {
+	if _, err := newTraces(t.Context(), Config{Sampler: "sometimes"}.WithDefaults(), &kept{}); err == nil {
 		t.Error("there is no such sampler")
 	}
 }
@@ -281,7 +281,7 @@ func TestOTLP(t *testing.T) {
 			status = tt.status
 			got.Reset()
 			mu.Unlock()
-			tr, err := New(Config{
+			tr, err := New(t.Context(), Config{
 				Endpoint: srv.URL + "/v1/traces", Gzip: tt.gzip, Headers: map[string]string{"api-key": "k"},
 				Version: "1.2", About: map[string]string{"deployment.environment": "test"},
 			})
@@ -308,11 +308,11 @@ func TestOTLP(t *testing.T) {
 		})
 	}
 	for _, bad := range []string{"localhost:4318", "ftp://x/", "http://user:secret@x/", "://"} {
-		if _, err := New(Config{Endpoint: bad}); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := New(t.Context(), Config{Endpoint: bad}); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
-	gone, err := New(Config{Endpoint: "http://127.0.0.1:1/v1/traces?key=secret", Log: slog.New(slog.DiscardHandler)})
+	gone, err := New(t.Context(), Config{Endpoint: "http://127.0.0.1:1/v1/traces?key=secret", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
