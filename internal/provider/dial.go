@@ -23,6 +23,9 @@ type Dialer struct {
 	lookups  chan struct{} // a value for each look-up under way
 	// atEnd calls f when the pipeline is closed, unless it is told to forget it.
 	atEnd func(f func()) (forget func() bool)
+	// ended is an error as soon as the pipeline is closed. What atEnd calls runs
+	// a moment later, and a connection may be quicker.
+	ended func() error
 }
 
 // errNoAddress is for a name that exists and has no address.
@@ -43,6 +46,7 @@ func NewDialer(n Network) (d *Dialer, end func()) {
 		net: net.Dialer{KeepAlive: 15 * time.Second}, limit: n.DialTimeout, resolver: r,
 		lookups: make(chan struct{}, n.MaxConns),
 		atEnd:   func(f func()) func() bool { return context.AfterFunc(life, f) },
+		ended:   life.Err,
 	}, end
 }
 
@@ -62,6 +66,10 @@ func (d *Dialer) Dial(ctx context.Context, network, addr string) (net.Conn, erro
 	}
 	c, err := d.first(ctx, network, port, ips)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.ended(); err != nil {
+		_ = c.Close()
 		return nil, err
 	}
 	return &lasting{Conn: c, forget: d.atEnd(func() { _ = c.Close() })}, nil
