@@ -208,7 +208,9 @@ func (p *Pipeline) deliver(b *batch, got []Outcome) {
 	for i, f := range b.flights {
 		o := got[i]
 		if o.Err == nil {
-			p.cache.put(f.purpose, f.key, o.Vector)
+			if f.era == p.era {
+				p.cache.put(f.purpose, f.key, o.Vector)
+			}
 			if f.batch == b || (b.twin != nil && f.batch == b.twin) {
 				p.settle(f, o.Vector, nil, false)
 			}

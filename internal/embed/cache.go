@@ -24,6 +24,16 @@ func keyOf(m rag.Model, text string) digest {
 	return sha256.Sum256(b)
 }
 
+// afresh names the same text for those who want the vector that it has now: they
+// share flights with one another alone.
+func (k digest) afresh() digest { return sha256.Sum256(k[:]) }
+
+// until names a text that was on its way when an era began, and that nobody is
+// to find any more.
+func (k digest) until(era int) digest {
+	return sha256.Sum256(strconv.AppendInt(k[:], int64(era), 10))
+}
+
 // entryOverhead is what an entry costs beside its values: key, map cell, list
 // element, slice header, rounded up.
 const entryOverhead = 256
@@ -83,6 +93,13 @@ func (c *cache) put(k digest, v []float32) {
 	}
 }
 
+func (c *cache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.byKey, c.bytes = map[digest]*list.Element{}, 0
+	c.order.Init()
+}
+
 // size returns how many vectors there are, and their bytes.
 func (c *cache) size() (entries, bytes int) {
 	c.mu.Lock()
@@ -110,6 +127,11 @@ func (m memory) get(k digest) []float32 {
 		return v
 	}
 	return m.passages.get(k)
+}
+
+func (m memory) clear() {
+	m.queries.clear()
+	m.passages.clear()
 }
 
 func (m memory) put(p rag.Purpose, k digest, v []float32) {

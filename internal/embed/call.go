@@ -15,6 +15,7 @@ type call struct {
 	deadline time.Time // zero: none
 	trace    string    // what the call is a part of; "": nothing
 	texts    []string
+	afresh   bool // what is kept is of no use, nor is the answer kept
 	hits     int // texts that the cache has
 	keys     []digest
 	vectors  [][]float32 // from the cache; nil: to be waited for
@@ -98,7 +99,10 @@ func (p *Pipeline) join(c *call, now time.Time) {
 		}
 		f := p.table.byKey[k]
 		if f == nil {
-			f = &flight{key: k, text: c.texts[i], user: c.user, purpose: c.purpose, members: map[*call]struct{}{}}
+			f = &flight{key: k, text: c.texts[i], user: c.user, purpose: c.purpose, members: map[*call]struct{}{}, era: p.era}
+			if c.afresh {
+				f.era = never
+			}
 			p.table.add(f)
 			p.queue.push(f, now)
 		} else if c.purpose == rag.ForQuery && f.purpose == rag.ForIngest {

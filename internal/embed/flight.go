@@ -23,12 +23,16 @@ type flight struct {
 	elem     *list.Element // its place there
 	batch    *batch        // nil: it waits in line, or is over
 	attempts int           // that it took part in
+	era      int           // of the cache that may keep its vector
 	alone    bool          // asked for by itself, because its vector was ill
 	last     *rag.Error    // how its last try failed
 
 	over   bool // delivered, failed or dropped
 	vector []float32
 }
+
+// never is the era of a flight the vector of which is not kept.
+const never = -1
 
 // expired reports whether nobody who wants it has time left for an attempt
 // that takes typical. What did not have to wait is asked for in any case: an

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -30,6 +31,7 @@ type Pipeline struct {
 	closed    bool
 	running   int // the dispatcher and the attempts
 	table     table
+	era       int // counts what Forget has ended
 	queue     queue
 	asleep    []*batch // to be tried again when due
 	flying    map[*batch]struct{}
@@ -146,17 +148,48 @@ func (p *Pipeline) leave() {
 // RateLimited when the user's calls together do, Overloaded when there is no
 // room or the call would not be answered in time.
 func (p *Pipeline) Embed(ctx context.Context, user rag.User, purpose rag.Purpose, texts []string) ([][]float32, error) {
-	began := time.Now()
 	c := newCall(ctx, user, purpose, texts)
+	if err := p.run(ctx, c); err != nil {
+		return nil, err
+	}
+	return c.result(), nil
+}
+
+// EmbedAfresh implements [rag.Rememberer].
+func (p *Pipeline) EmbedAfresh(ctx context.Context, user rag.User, text string) ([]float32, error) {
+	c := newCall(ctx, user, rag.ForQuery, []string{text})
+	c.afresh = true
+	if err := p.run(ctx, c); err != nil {
+		return nil, err
+	}
+	return c.result()[0], nil
+}
+
+// Forget implements [rag.Rememberer].
+func (p *Pipeline) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.era++
+	p.cache.clear()
+	for _, f := range slices.Collect(maps.Values(p.table.byKey)) {
+		p.table.remove(f)
+		f.key = f.key.until(p.era) // nobody joins it any more
+		p.table.add(f)
+	}
+}
+
+// run takes c from its beginning to its end.
+func (p *Pipeline) run(ctx context.Context, c *call) error {
+	began := time.Now()
 	if p.cfg.Tracer != nil {
 		c.trace = p.cfg.Tracer.Parent(ctx)
 	}
 	err := p.embed(ctx, c)
 	p.embedEnd(c, began, err)
-	if err != nil {
-		return nil, err
+	if err != nil { // not a nil *rag.Error as an error
+		return err
 	}
-	return c.result(), nil
+	return nil
 }
 
 // embed returns when c has its vectors, or with the reason why not.
@@ -169,6 +202,10 @@ func (p *Pipeline) embed(ctx context.Context, c *call) *rag.Error {
 	}
 	for i, t := range c.texts {
 		c.keys[i] = keyOf(p.Model(), t)
+		if c.afresh {
+			c.keys[i] = c.keys[i].afresh()
+			continue
+		}
 		if c.vectors[i] = p.cache.get(c.keys[i]); c.vectors[i] != nil {
 			c.hits++
 		}

@@ -94,6 +94,40 @@ func TestRules(t *testing.T) {
 				t.Errorf("%d calls", n)
 			}
 		}},
+		{"what is asked for afresh is asked for, together, and not kept", Config{CacheBytes: 1 << 20}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			for range 2 {
+				for range 5 {
+					cs.all.Go(func() {
+						if v, err := cs.p.EmbedAfresh(t.Context(), "u", "a b"); err != nil || len(v) != dim {
+							t.Errorf("%v, %d values", err, len(v))
+						}
+					})
+				}
+				cs.query("a b") // by itself: its vector is kept
+				cs.all.Wait()
+			}
+			if st := cs.p.Stats(); st.Texts != 3 || st.CacheHits != 1 || st.CacheEntries != 1 {
+				t.Errorf("%q, %+v", s.asked(), st)
+			}
+		}},
+		{"what is forgotten is asked for again, and what was under way is not kept", Config{CacheBytes: 1 << 20}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.query("a b")
+			cs.all.Wait()
+			under := cs.query("c d")
+			synctest.Wait()
+			cs.p.Forget()
+			after(tick / 2)
+			again := []*answer{cs.query("a b"), cs.query("c d")}
+			cs.all.Wait()
+			for _, a := range append(again, under) {
+				if a.err != nil || a.took != tick {
+					t.Errorf("%v after %s", a.err, a.took)
+				}
+			}
+			if st := cs.p.Stats(); st.CacheHits != 0 || st.CacheEntries != 2 {
+				t.Errorf("%q, %+v", s.asked(), st)
+			}
+		}},
 		{"who leaves does not take the others along", Config{}, slow, func(t *testing.T, cs *callers, s *scripted) {
 			ctx, cancel := context.WithCancel(t.Context())
 			gone := cs.ask(ctx, "u", rag.ForQuery, "a b")

@@ -25,3 +25,12 @@ type Embedder interface {
 	// MaxBatch is how many texts one call should carry at most.
 	MaxBatch() int
 }
+
+// Rememberer is an Embedder that keeps vectors it was given.
+type Rememberer interface {
+	// EmbedAfresh returns the vector that text has now: it was not kept, and is
+	// not kept either. Its errors are those of Embed.
+	EmbedAfresh(ctx context.Context, user User, text string) ([]float32, error)
+	// Forget lets go of all that is kept, and of what is under way.
+	Forget()
+}

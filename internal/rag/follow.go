@@ -100,7 +100,7 @@ func (s *Service) held(in Embedder) Embedder {
 	if _, already := in.(*verified); !ok || already || in.Model() == (Model{}) {
 		return in
 	}
-	return &verified{Embedder: in, sampler: sampler}
+	return &verified{Embedder: in, sampler: sampler, log: s.cfg.Log}
 }
 
 // follow puts an embedder for live in the place of the one in use: the one that

@@ -34,6 +34,7 @@ func (s *Service) Run(ctx context.Context) {
 	}
 	workers.Go(func() { s.mover(ctx) })
 	workers.Go(func() { s.counter(ctx) })
+	workers.Go(func() { s.checker(ctx) })
 	if _, ok := s.store.(Reembedder); ok {
 		workers.Go(func() { s.follower(ctx) })
 	}

@@ -121,7 +121,7 @@ func (s *Service) Reembed(ctx context.Context, next Embedder, report func(Progre
 	}
 	if sampler, ok := s.store.(Sampler); ok {
 		// What was made before it was broken off must have come from the same.
-		next = &verified{Embedder: next, sampler: sampler}
+		next = &verified{Embedder: next, sampler: sampler, log: s.cfg.Log}
 	}
 	if !s.reembedding.TryLock() {
 		return ErrMoving

@@ -3,6 +3,7 @@ package rag
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -15,23 +16,37 @@ type Sampler interface {
 }
 
 // verified is an Embedder that is taken at its word only after it has given a
-// stored passage the vector that the passage has. A provider may answer to the
-// name of a model with the vectors of another, by mistake of the settings or of
-// its own; nothing but the comparison tells them apart.
+// stored passage the vector that the passage has, and for a while. A provider
+// may answer to the name of a model with the vectors of another, by mistake of
+// the settings or of its own; nothing but the comparison tells them apart.
 type verified struct {
 	Embedder
 	sampler Sampler
+	log     *slog.Logger
 
 	mu     sync.Mutex
-	right  bool      // it was compared
-	looked time.Time // for a sample, and there was none
+	right  bool      // the last comparison said so
+	tried  time.Time // when it was last begun
+	used   bool      // since then
+	failed bool      // it failed since then: what answers next may be another one
+	back   bool      // and answered after that
+	looked time.Time // for a sample
 	text   string
 	vector []float32 // nil: there is nothing to compare with yet
 }
 
-// sampleEvery is how often a sample is looked for where there was none: the
-// first vectors may come from another server, or another system.
-const sampleEvery = 30 * time.Second
+const (
+	// sampleEvery is how often a sample is looked for where there was none, or
+	// where it was not what the embedder says: the first vectors may come from
+	// another server, or another system, and the sample itself may be what is
+	// wrong, until its document is replaced.
+	sampleEvery = 30 * time.Second
+	// believedFor is how long an embedder that is in use is believed.
+	believedFor = time.Minute
+	// recheckEvery is the least time between two comparisons of an embedder that
+	// was right.
+	recheckEvery = 10 * time.Second
+)
 
 // likeness is the least cosine of two vectors of one text and model: providers
 // compute with different precisions. A Sampler that does not know the very text
@@ -41,65 +56,119 @@ const likeness = 0.9
 // errOtherModel is why an Embedder was not taken at its word.
 var errOtherModel = errors.New("a stored passage has another vector")
 
-// Embed asks for the vector of the sample beside those of texts, until one has
-// come and was right.
+// Embed asks for the vectors of texts. An embedder that was not right, or not
+// asked yet, is asked for that of the sample first, and so is one that is to
+// make what is stored and was not asked for a while, or failed since. Questions
+// do not wait for that: a server's checker asks beside them.
 func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []string) ([][]float32, error) {
-	text, want, err := v.sample(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if want == nil {
-		return v.Embedder.Embed(ctx, user, p, texts)
-	}
-	got, err := v.Embedder.Embed(ctx, user, p, append([]string{text}, texts...))
-	if CodeOf(err) == Invalid { // of the sample, or of a text that its position names wrongly
-		if _, err := v.Embedder.Embed(ctx, user, p, texts); err != nil {
+	v.mu.Lock()
+	believed := v.right && (p == ForQuery || !v.failed && !v.back && time.Since(v.tried) < believedFor)
+	v.mu.Unlock()
+	if !believed {
+		if err := v.compare(ctx, user); err != nil {
 			return nil, err
 		}
-		return nil, &Error{Code: Unavailable, Phase: "check", Err: err, Msg: "the embedder refuses a passage that has a vector of " + v.Model().Name}
 	}
-	if err != nil {
-		return nil, err
+	out, err := v.Embedder.Embed(ctx, user, p, texts)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch CodeOf(err) {
+	case "":
+		v.used, v.back = true, v.back || v.failed
+	case Timeout, Unavailable:
+		v.failed = true
 	}
-	if len(got) != len(texts)+1 || len(got[0]) != len(want) {
-		return nil, Errorf(Internal, "the embedder answered %d vectors for %d texts", len(got), len(texts)+1)
+	return out, err
+}
+
+// due reports whether an embedder that was right should be compared again: it
+// was used for a while, or it failed and answers again.
+func (v *verified) due() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	since := time.Since(v.tried)
+	return v.right && since >= recheckEvery && (v.back || v.used && since >= believedFor)
+}
+
+// compare asks for the vector of the sample. There may be none to ask for; then
+// the embedder is believed for now.
+func (v *verified) compare(ctx context.Context, user User) error {
+	text, want, err := v.sample(ctx)
+	if err != nil || want == nil {
+		return err
 	}
-	var cosine float64
-	for i := range want {
-		cosine += float64(want[i]) * float64(got[0][i])
-	}
-	if cosine < v.likeness() {
-		return nil, &Error{
+	v.mu.Lock()
+	v.tried, v.used, v.failed, v.back = time.Now(), false, false, false
+	v.mu.Unlock()
+	got, err := v.afresh(ctx, user, text)
+	switch {
+	case CodeOf(err) == Invalid:
+		err = &Error{Code: Unavailable, Phase: "check", Err: err, Msg: "the embedder refuses a passage that has a vector of " + v.Model().Name}
+	case err != nil: // it says nothing of its vectors
+		v.mu.Lock()
+		v.failed = true
+		v.mu.Unlock()
+		return err
+	case len(got) != len(want):
+		err = Errorf(Internal, "the embedder answered a vector of %d values; the model has %d", len(got), len(want))
+	case dot(want, got) < v.likeness():
+		err = &Error{
 			Code: Unavailable, Phase: "check", Err: errOtherModel,
 			Msg: "the embedder answers to the name " + v.Model().Name + " with other vectors than the documents have; is it the right provider?",
 		}
 	}
 	v.mu.Lock()
-	v.right, v.vector = true, nil
+	was := v.right
+	v.right = err == nil
 	v.mu.Unlock()
-	return got[1:], nil
+	if err == nil {
+		return nil
+	}
+	if was {
+		v.log.ErrorContext(ctx, "the embedder was right and is not any more", "model", v.Model().Name, "error", err)
+	}
+	if r, ok := v.Embedder.(Rememberer); ok {
+		r.Forget() // it may have been wrong for a while
+	}
+	return err
 }
 
-// sample looks one up, until there is one. Callers who come while it is looked
-// up look it up too: nobody waits for another.
+// afresh returns the vector that text has now.
+func (v *verified) afresh(ctx context.Context, user User, text string) ([]float32, error) {
+	if r, ok := v.Embedder.(Rememberer); ok {
+		return r.EmbedAfresh(ctx, user, text)
+	}
+	got, err := v.Embedder.Embed(ctx, user, ForQuery, []string{text})
+	if err != nil {
+		return nil, err
+	}
+	if len(got) != 1 {
+		return nil, Errorf(Internal, "the embedder answered %d vectors for 1 text", len(got))
+	}
+	return got[0], nil
+}
+
+// sample looks one up now and then. Callers who come while it is looked up look
+// it up too: nobody waits for another.
 func (v *verified) sample(ctx context.Context) (string, []float32, error) {
 	v.mu.Lock()
 	text, vector := v.text, v.vector
-	known := v.right || vector != nil || !v.looked.IsZero() && time.Since(v.looked) < sampleEvery
+	recent := !v.looked.IsZero() && time.Since(v.looked) < sampleEvery
 	v.mu.Unlock()
-	if known {
+	if recent {
 		return text, vector, nil
 	}
-	c, vector, err := v.sampler.Sample(ctx, v.Model())
+	c, found, err := v.sampler.Sample(ctx, v.Model())
 	if err != nil {
+		if vector != nil && ctx.Err() == nil {
+			return text, vector, nil // the one that was there
+		}
 		return "", nil, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.looked = time.Now()
-	if !v.right && v.vector == nil {
-		v.text, v.vector = embeddedText(c), vector
-	}
+	v.text, v.vector = embeddedText(c), found
 	return v.text, v.vector, nil
 }
 
@@ -110,8 +179,42 @@ func (v *verified) likeness() float64 {
 	return likeness
 }
 
+// dot is the cosine of two vectors of unit length and the same number of values.
+func dot(a, b []float32) float64 {
+	var sum float64
+	for i := range a {
+		sum += float64(a[i]) * float64(b[i])
+	}
+	return sum
+}
+
 // Shortens asks the embedder it stands for.
 func (v *verified) Shortens(dim int) bool {
 	s, ok := v.Embedder.(shortener)
 	return ok && s.Shortens(dim)
+}
+
+// checker compares the embedder in use with a stored passage where that is due,
+// until ctx ends, so that one that begins to give other vectors under the same
+// name is not believed for long. One that cannot be asked stays what it was.
+func (s *Service) checker(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		v, ok := s.embedder().(*verified)
+		if !ok || !v.due() {
+			continue
+		}
+		bounded, cancel := context.WithTimeoutCause(ctx, s.cfg.Timeout, errDeadline)
+		_, err := await(bounded, func() (struct{}, error) { return struct{}{}, v.compare(bounded, "") })
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.DebugContext(ctx, "the embedder could not be held against a stored passage", "error", err)
+		}
+	}
 }
