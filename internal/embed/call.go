@@ -16,7 +16,7 @@ type call struct {
 	trace    string    // what the call is a part of; "": nothing
 	texts    []string
 	afresh   bool // what is kept is of no use, nor is the answer kept
-	hits     int // texts that the cache has
+	hits     int  // texts that the cache has
 	keys     []digest
 	vectors  [][]float32 // from the cache; nil: to be waited for
 

@@ -72,10 +72,9 @@ func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []stri
 	out, err := v.Embedder.Embed(ctx, user, p, texts)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	switch CodeOf(err) {
-	case "":
+	if err == nil {
 		v.used, v.back = true, v.back || v.failed
-	case Timeout, Unavailable:
+	} else if code := CodeOf(err); code == Timeout || code == Unavailable {
 		v.failed = true
 	}
 	return out, err
