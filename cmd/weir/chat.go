@@ -7,6 +7,7 @@ import (
 
 	"weir/internal/chat"
 	"weir/internal/metrics"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -20,7 +21,7 @@ func newChat(c config, m *metrics.Metrics) (rag.ChatModel, error) {
 		BaseURL: c.ChatBaseURL, APIKey: c.ChatAPIKey, Model: c.ChatModel,
 		FirstToken: c.ChatFirstToken, TokenGap: c.ChatTokenGap, Timeout: c.ChatTimeout,
 		MaxConcurrent: c.ChatConcurrency, UserShare: c.UserShare,
-		Proxy: http.ProxyFromEnvironment, UserAgent: "weir/" + thisBuild().Version,
+		Network: provider.Network{Proxy: http.ProxyFromEnvironment}, UserAgent: "weir/" + thisBuild().Version,
 	}
 	if m != nil {
 		cfg.Observer = m

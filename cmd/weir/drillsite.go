@@ -19,6 +19,7 @@ import (
 	"weir/internal/extract"
 	"weir/internal/httpapi"
 	"weir/internal/mcpapi"
+	"weir/internal/provider"
 	"weir/internal/rag"
 	"weir/internal/sqlite"
 )
@@ -112,10 +113,10 @@ func (s *site) engine(ctx context.Context, dir string, at drill.Place) (_ *rooms
 func (r *rooms) providers(answers bool, at drill.Place, cfg *rag.Config) (rag.Embedder, error) {
 	var err error
 	if !answers {
-		r.pipeline, err = embed.New(embed.Config{BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, RootCAs: at.Roots, Resolver: at.Resolver})
+		r.pipeline, err = embed.New(embed.Config{BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, Network: provider.Network{RootCAs: at.Roots, Resolver: at.Resolver}})
 		return r.pipeline, err
 	}
-	if r.chat, err = chat.New(chat.Config{BaseURL: at.URL, Model: at.Model, RootCAs: at.Roots, Resolver: at.Resolver}); err != nil {
+	if r.chat, err = chat.New(chat.Config{BaseURL: at.URL, Model: at.Model, Network: provider.Network{RootCAs: at.Roots, Resolver: at.Resolver}}); err != nil {
 		return nil, err
 	}
 	cfg.Chat = r.chat

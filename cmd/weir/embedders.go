@@ -7,6 +7,7 @@ import (
 	"weir/internal/builtin"
 	"weir/internal/embed"
 	"weir/internal/metrics"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -20,7 +21,7 @@ func newEmbedder(c config, m *metrics.Metrics) (rag.Embedder, error) {
 	cfg := embed.Config{
 		BaseURL: c.OpenAIBaseURL, APIKey: c.OpenAIAPIKey, Model: c.EmbeddingModel, Dimensions: c.Dimensions,
 		MaxConcurrent: c.MaxConcurrent, MaxBatch: c.MaxBatch, UserShare: c.UserShare,
-		Proxy: http.ProxyFromEnvironment, UserAgent: "weir/" + thisBuild().Version,
+		Network: provider.Network{Proxy: http.ProxyFromEnvironment}, UserAgent: "weir/" + thisBuild().Version,
 	}
 	if m != nil {
 		cfg.Observer = m

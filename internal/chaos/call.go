@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -73,7 +74,7 @@ func (p *Provider) answer(s sink, r request, c *call) bool {
 		return false
 	}
 	err := c.decode(r)
-	c.dim, c.as = or(c.Dimensions, p.cfg.Dim), or(c.Encoding, openai.Float)
+	c.dim, c.as = cmp.Or(c.Dimensions, p.cfg.Dim), cmp.Or(c.Encoding, openai.Float)
 	row, ok := p.begin(c)
 	if !ok {
 		return false

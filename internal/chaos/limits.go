@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/http"
@@ -64,7 +65,7 @@ func limitFaults() []Entry {
 // work is the right answer of one who has a slot, which takes time in any case:
 // else no slot would ever be wanting.
 func (p *Provider) work(s sink, c *call) bool {
-	return p.waits(s, or(p.cfg.Latency, 80*time.Millisecond)) && p.deliver(s, c)
+	return p.waits(s, cmp.Or(p.cfg.Latency, 80*time.Millisecond)) && p.deliver(s, c)
 }
 
 func queued(p *Provider, s sink, c *call) bool {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -46,13 +47,13 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	c.Dim = or(c.Dim, 1536)
-	c.Model = or(c.Model, "chaos")
-	c.Slow = or(c.Slow, 300*time.Millisecond)
-	c.Tail = or(c.Tail, 20*time.Millisecond)
-	c.Drip = or(c.Drip, 50*time.Millisecond)
-	c.Slots = or(c.Slots, 4)
-	c.MaxConnections = or(c.MaxConnections, 4096)
+	c.Dim = cmp.Or(c.Dim, 1536)
+	c.Model = cmp.Or(c.Model, "chaos")
+	c.Slow = cmp.Or(c.Slow, 300*time.Millisecond)
+	c.Tail = cmp.Or(c.Tail, 20*time.Millisecond)
+	c.Drip = cmp.Or(c.Drip, 50*time.Millisecond)
+	c.Slots = cmp.Or(c.Slots, 4)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 4096)
 	if c.timer == nil {
 		c.timer = func(d time.Duration) (<-chan time.Time, func() bool) {
 			t := time.NewTimer(d)
@@ -60,14 +61,6 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	return c
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // Errors of Set.

@@ -3,6 +3,7 @@ package chat
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -161,7 +162,7 @@ func (w *writer) end(ctx context.Context) *provider.Fault {
 	if last := w.pieces.last(); last != "" && !w.a.tell(ctx, news{piece: last}) {
 		return nil
 	}
-	w.a.tell(ctx, news{done: true, finish: or(w.finished, "stop"), usage: w.usage})
+	w.a.tell(ctx, news{done: true, finish: cmp.Or(w.finished, "stop"), usage: w.usage})
 	return nil
 }
 

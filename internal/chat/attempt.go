@@ -86,7 +86,7 @@ func (p *Pipeline) read(ctx context.Context, a *attempt, r openai.ChatRequest, f
 	}()
 	by := p.http
 	if fresh && p.dialer != nil {
-		own := provider.NewTransport(p.cfg.network(), p.dialer)
+		own := provider.NewTransport(p.cfg.Network, p.dialer)
 		defer own.CloseIdleConnections()
 		by = provider.Unredirected(own)
 	}

@@ -1,12 +1,9 @@
 package chat
 
 import (
-	"crypto/x509"
+	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -70,26 +67,8 @@ type Config struct {
 	// more, the error says so and the caller decides. Defaults to 4 s.
 	MaxBackoff time.Duration
 
-	// DialTimeout bounds connecting, name look-up included. Defaults to 1 s.
-	DialTimeout time.Duration
-	// TLSTimeout bounds the TLS handshake. Defaults to 2 s.
-	TLSTimeout time.Duration
-	// IdleTimeout is how long an unused connection is kept. Defaults to 60 s.
-	IdleTimeout time.Duration
-	// PingAfter is how long an HTTP/2 connection may be silent before it is
-	// asked whether it still lives. Defaults to 1 s.
-	PingAfter time.Duration
-	// PingTimeout is how long the answer to that may take. Defaults to 1 s.
-	PingTimeout time.Duration
-
-	// Proxy picks the proxy for a request; http.ProxyFromEnvironment takes it
-	// from the environment. Defaults to none.
-	Proxy func(*http.Request) (*url.URL, error)
-	// RootCAs are the authorities the provider's certificate may come from.
-	// Defaults to those of the system.
-	RootCAs *x509.CertPool
-	// Resolver looks up the provider's name. Defaults to the system's.
-	Resolver *net.Resolver
+	// Network is how the provider is reached.
+	provider.Network
 	// UserAgent is sent with each request. Defaults to weir.
 	UserAgent string
 
@@ -103,38 +82,26 @@ type Config struct {
 
 // WithDefaults returns c with its zeros filled.
 func (c Config) WithDefaults() Config {
-	c.BaseURL = or(c.BaseURL, "https://api.openai.com/v1")
+	c.BaseURL = cmp.Or(c.BaseURL, "https://api.openai.com/v1")
 	c.APIKey = strings.TrimSpace(c.APIKey) // a key read from a file ends in a newline
-	c.Timeout = or(c.Timeout, time.Minute)
-	c.FirstToken = or(c.FirstToken, min(20*time.Second, c.Timeout))
-	c.TokenGap = or(c.TokenGap, min(10*time.Second, c.Timeout))
-	c.MaxConcurrent = or(c.MaxConcurrent, 16)
-	c.MaxWaiting = or(c.MaxWaiting, 4*c.MaxConcurrent)
-	c.UserShare = or(c.UserShare, 0.5)
-	c.MaxRequestBytes = or(c.MaxRequestBytes, 1<<20)
-	c.MaxAnswerBytes = or(c.MaxAnswerBytes, 256<<10)
-	c.MaxLineBytes = or(c.MaxLineBytes, c.MaxAnswerBytes)
-	c.OpenFor = or(c.OpenFor, 2*time.Second)
-	c.ProbePatience = or(c.ProbePatience, 3*time.Second)
-	c.MaxPause = or(c.MaxPause, time.Minute)
-	c.MaxAttempts = or(c.MaxAttempts, 3)
-	c.Backoff = or(c.Backoff, 250*time.Millisecond)
-	c.MaxBackoff = or(c.MaxBackoff, 4*time.Second)
-	c.DialTimeout = or(c.DialTimeout, time.Second)
-	c.TLSTimeout = or(c.TLSTimeout, 2*time.Second)
-	c.IdleTimeout = or(c.IdleTimeout, time.Minute)
-	c.PingAfter = or(c.PingAfter, time.Second)
-	c.PingTimeout = or(c.PingTimeout, time.Second)
-	c.UserAgent = or(c.UserAgent, "weir")
+	c.Timeout = cmp.Or(c.Timeout, time.Minute)
+	c.FirstToken = cmp.Or(c.FirstToken, min(20*time.Second, c.Timeout))
+	c.TokenGap = cmp.Or(c.TokenGap, min(10*time.Second, c.Timeout))
+	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 16)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 4*c.MaxConcurrent)
+	c.UserShare = cmp.Or(c.UserShare, 0.5)
+	c.MaxRequestBytes = cmp.Or(c.MaxRequestBytes, 1<<20)
+	c.MaxAnswerBytes = cmp.Or(c.MaxAnswerBytes, 256<<10)
+	c.MaxLineBytes = cmp.Or(c.MaxLineBytes, c.MaxAnswerBytes)
+	c.OpenFor = cmp.Or(c.OpenFor, 2*time.Second)
+	c.ProbePatience = cmp.Or(c.ProbePatience, 3*time.Second)
+	c.MaxPause = cmp.Or(c.MaxPause, time.Minute)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 3)
+	c.Backoff = cmp.Or(c.Backoff, 250*time.Millisecond)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, 4*time.Second)
+	c.Network = c.Network.WithDefaults(c.MaxConcurrent)
+	c.UserAgent = cmp.Or(c.UserAgent, "weir")
 	return c
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // validate checks c, which has its defaults, and returns the address to POST
@@ -151,34 +118,22 @@ func (c Config) validate() (endpoint string, err error) {
 	if c.Model == "" {
 		bad = append(bad, errors.New("a Model must be given"))
 	}
-	for _, f := range []struct {
-		name string
-		v    int64
-	}{
-		{"FirstToken", int64(c.FirstToken)},
-		{"TokenGap", int64(c.TokenGap)},
-		{"Timeout", int64(c.Timeout)},
-		{"MaxConcurrent", int64(c.MaxConcurrent)},
-		{"MaxWaiting", int64(c.MaxWaiting)},
-		{"MaxRequestBytes", int64(c.MaxRequestBytes)},
-		{"MaxAnswerBytes", int64(c.MaxAnswerBytes)},
-		{"MaxLineBytes", int64(c.MaxLineBytes)},
-		{"OpenFor", int64(c.OpenFor)},
-		{"ProbePatience", int64(c.ProbePatience)},
-		{"MaxPause", int64(c.MaxPause)},
-		{"MaxAttempts", int64(c.MaxAttempts)},
-		{"Backoff", int64(c.Backoff)},
-		{"MaxBackoff", int64(c.MaxBackoff)},
-		{"DialTimeout", int64(c.DialTimeout)},
-		{"TLSTimeout", int64(c.TLSTimeout)},
-		{"IdleTimeout", int64(c.IdleTimeout)},
-		{"PingAfter", int64(c.PingAfter)},
-		{"PingTimeout", int64(c.PingTimeout)},
-	} {
-		if f.v < 0 {
-			bad = append(bad, fmt.Errorf("%s must not be negative", f.name))
-		}
-	}
+	bad = append(bad, provider.CheckNetwork(c.Network),
+		provider.NotNegative("FirstToken", c.FirstToken),
+		provider.NotNegative("TokenGap", c.TokenGap),
+		provider.NotNegative("Timeout", c.Timeout),
+		provider.NotNegative("MaxConcurrent", c.MaxConcurrent),
+		provider.NotNegative("MaxWaiting", c.MaxWaiting),
+		provider.NotNegative("MaxRequestBytes", c.MaxRequestBytes),
+		provider.NotNegative("MaxAnswerBytes", c.MaxAnswerBytes),
+		provider.NotNegative("MaxLineBytes", c.MaxLineBytes),
+		provider.NotNegative("OpenFor", c.OpenFor),
+		provider.NotNegative("ProbePatience", c.ProbePatience),
+		provider.NotNegative("MaxPause", c.MaxPause),
+		provider.NotNegative("MaxAttempts", c.MaxAttempts),
+		provider.NotNegative("Backoff", c.Backoff),
+		provider.NotNegative("MaxBackoff", c.MaxBackoff),
+	)
 	if !(c.UserShare > 0 && c.UserShare <= 1) {
 		bad = append(bad, fmt.Errorf("UserShare (%v) must be over 0 and at most 1", c.UserShare))
 	}
@@ -188,18 +143,10 @@ func (c Config) validate() (endpoint string, err error) {
 	if c.Backoff > c.MaxBackoff {
 		bad = append(bad, fmt.Errorf("the first Backoff (%s) must not be over MaxBackoff (%s)", c.Backoff, c.MaxBackoff))
 	}
-	if len(bad) > 0 {
-		return "", fmt.Errorf("chat model: %w", errors.Join(bad...))
+	if err := errors.Join(bad...); err != nil {
+		return "", fmt.Errorf("chat model: %w", err)
 	}
 	return base.JoinPath("chat", "completions").String(), nil
-}
-
-// network is how the provider is reached.
-func (c Config) network() provider.Network {
-	return provider.Network{
-		MaxConns: c.MaxConcurrent, DialTimeout: c.DialTimeout, TLSTimeout: c.TLSTimeout, IdleTimeout: c.IdleTimeout,
-		PingAfter: c.PingAfter, PingTimeout: c.PingTimeout, Proxy: c.Proxy, RootCAs: c.RootCAs, Resolver: c.Resolver,
-	}
 }
 
 func (c Config) backoff() provider.Backoff {

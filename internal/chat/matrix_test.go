@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,9 +62,10 @@ func meet(t *testing.T, row chaos.Entry) meeting {
 		t.Fatal(err)
 	}
 	cfg := chat.Config{
-		BaseURL: provider.URL(), Model: "m", APIKey: "sk-test-0123456789abcdef", MaxConcurrent: 8, RootCAs: provider.RootCAs(), UserShare: 1,
+		BaseURL: provider.URL(), Model: "m", APIKey: "sk-test-0123456789abcdef", MaxConcurrent: 8, UserShare: 1,
 		FirstToken: 800 * time.Millisecond, TokenGap: 400 * time.Millisecond, Timeout: 3 * time.Second, OpenFor: 200 * time.Millisecond,
 	}
+	cfg.RootCAs = provider.RootCAs()
 	if row.Named {
 		cfg.BaseURL, cfg.Resolver = provider.NamedURL(), provider.Resolver()
 	}
@@ -139,7 +141,7 @@ func TestMatrix(t *testing.T) {
 						mu.Lock()
 						defer mu.Unlock()
 						worst, slowest = max(worst, a.late), max(slowest, a.late+1500*time.Millisecond)
-						saw[string(or(rag.CodeOf(a.err), "answered"))]++
+						saw[string(cmp.Or(rag.CodeOf(a.err), "answered"))]++
 						calls++
 						if a.late > patience {
 							t.Errorf("%s late", a.late)
@@ -270,14 +272,6 @@ func TestConnectionsAreKept(t *testing.T) {
 	if n := m.Stats().Connections; n > 3 { // the end of an answer may be on its way still
 		t.Errorf("%d connections for 20 answers", n)
 	}
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // TestTheFaultsAreInTheDocs: docs/NEVER-HANGS.md has a row for each fault that

@@ -56,8 +56,8 @@ func newPipeline(cfg Config, rt http.RoundTripper) (*Pipeline, error) {
 	cut := func() {}
 	var d *provider.Dialer
 	if rt == nil {
-		d, cut = provider.NewDialer(cfg.network())
-		rt = provider.NewTransport(cfg.network(), d)
+		d, cut = provider.NewDialer(cfg.Network)
+		rt = provider.NewTransport(cfg.Network, d)
 	}
 	return &Pipeline{
 		cfg: cfg, peer: cfg.peer(), endpoint: endpoint, http: provider.Unredirected(rt), dialer: d, cut: cut,

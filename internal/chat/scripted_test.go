@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,7 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.over()
 		return nil, err
 	}
-	h := http.Header{"Content-Type": {or(is.kind, "text/event-stream; charset=utf-8")}}
+	h := http.Header{"Content-Type": {cmp.Or(is.kind, "text/event-stream; charset=utf-8")}}
 	for i := 0; i < len(is.header); i += 2 {
 		h.Set(is.header[i], is.header[i+1])
 	}
@@ -106,14 +107,14 @@ func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 			if err == nil && a.say != "" {
 				_, err = io.WriteString(out, a.say)
 			}
-			if err = or(err, a.err); err != nil {
+			if err = cmp.Or(err, a.err); err != nil {
 				out.CloseWithError(err)
 				return
 			}
 		}
 		out.Close()
 	}()
-	return &http.Response{StatusCode: or(is.status, 200), Header: h, Body: &closing{PipeReader: in, s: s}, ContentLength: -1}, nil
+	return &http.Response{StatusCode: cmp.Or(is.status, 200), Header: h, Body: &closing{PipeReader: in, s: s}, ContentLength: -1}, nil
 }
 
 func (s *scripted) over() {

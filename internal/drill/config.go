@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,13 +50,13 @@ func (c Config) WithDefaults() Config {
 			c.Faults = append(c.Faults, e.Fault)
 		}
 	}
-	c.Callers = or(c.Callers, 50)
-	c.Deadline = or(c.Deadline, 2*time.Second)
-	c.Lasts = or(c.Lasts, c.Deadline+500*time.Millisecond)
-	c.Pause = or(c.Pause, 200*time.Millisecond)
-	c.Recovery = or(c.Recovery, 10*time.Second)
-	c.SideBySide = or(c.SideBySide, 6)
-	c.Dim = or(c.Dim, 256)
+	c.Callers = cmp.Or(c.Callers, 50)
+	c.Deadline = cmp.Or(c.Deadline, 2*time.Second)
+	c.Lasts = cmp.Or(c.Lasts, c.Deadline+500*time.Millisecond)
+	c.Pause = cmp.Or(c.Pause, 200*time.Millisecond)
+	c.Recovery = cmp.Or(c.Recovery, 10*time.Second)
+	c.SideBySide = cmp.Or(c.SideBySide, 6)
+	c.Dim = cmp.Or(c.Dim, 256)
 	if c.Watch == nil {
 		c.Watch = func(Event) {}
 	}
@@ -117,11 +118,3 @@ const (
 	maxCallers  = 5000
 	minDeadline = 100 * time.Millisecond
 )
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}

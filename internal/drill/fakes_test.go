@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -149,7 +150,7 @@ func driven(t *testing.T, f chaos.Fault, cfg Config, makes func(p *fakeProvider)
 	synctest.Test(t, func(t *testing.T) {
 		var p *fakeProvider
 		cfg.Faults = []chaos.Fault{f}
-		cfg.Callers = or(cfg.Callers, 10)
+		cfg.Callers = cmp.Or(cfg.Callers, 10)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		cfg.start = func(context.Context, chaos.Config) (provider, error) {

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -17,8 +18,8 @@ type Limits struct {
 
 // WithDefaults returns l with its zeros filled.
 func (l Limits) WithDefaults() Limits {
-	l.PerCall = or(l.PerCall, 1.2)
-	l.Recovered = or(l.Recovered, 5*time.Second)
+	l.PerCall = cmp.Or(l.PerCall, 1.2)
+	l.Recovered = cmp.Or(l.Recovered, 5*time.Second)
 	return l
 }
 

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -43,8 +44,8 @@ func newClient(cfg Config, rt http.RoundTripper) (*Client, error) {
 	end := func() {}
 	var d *provider.Dialer
 	if rt == nil {
-		d, end = provider.NewDialer(cfg.network())
-		rt = provider.NewTransport(cfg.network(), d)
+		d, end = provider.NewDialer(cfg.Network)
+		rt = provider.NewTransport(cfg.Network, d)
 	}
 	return &Client{
 		cfg: cfg, endpoint: endpoint, dialer: d, end: end, wire: wire{turn: make(chan struct{}, 1)},
@@ -87,7 +88,7 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 		// Connections of its own: of HTTP/2 there is one for all, which is not
 		// idle while the attempt that this one is made beside hangs on it.
 		c.http.CloseIdleConnections()
-		t := provider.NewTransport(c.cfg.network(), c.dialer)
+		t := provider.NewTransport(c.cfg.Network, c.dialer)
 		defer t.CloseIdleConnections()
 		by = provider.Unredirected(t)
 	}
@@ -245,7 +246,7 @@ func (c *Client) decode(body []byte, h http.Header, texts []string) ([]openai.Em
 		return nil, nil, f
 	case err != nil:
 		kind := provider.Clean(h.Get("Content-Type"), c.cfg.APIKey, nil)
-		f := newFault(Decode, err, "sent an answer that cannot be read (%.80s)", or(kind, "no content type"))
+		f := newFault(Decode, err, "sent an answer that cannot be read (%.80s)", cmp.Or(kind, "no content type"))
 		f.Retry = true
 		return nil, nil, f
 	default:

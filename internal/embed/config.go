@@ -1,12 +1,9 @@
 package embed
 
 import (
-	"crypto/x509"
+	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -97,30 +94,13 @@ type Config struct {
 	// AttemptTimeout bounds one attempt from dial to last byte. Defaults to
 	// 30 s.
 	AttemptTimeout time.Duration
-	// DialTimeout bounds connecting, name look-up included. Defaults to 1 s.
-	DialTimeout time.Duration
-	// TLSTimeout bounds the TLS handshake. Defaults to 2 s.
-	TLSTimeout time.Duration
-	// IdleTimeout is how long an unused connection is kept. Defaults to 60 s.
-	IdleTimeout time.Duration
-	// PingAfter is how long an HTTP/2 connection may be silent before it is
-	// asked whether it still lives. Defaults to 1 s.
-	PingAfter time.Duration
-	// PingTimeout is how long the answer to that may take. Defaults to 1 s.
-	PingTimeout time.Duration
 	// MaxResponseBytes is the longest answer that is read, counted after
 	// decompression. It must hold MaxBatch vectors written as numbers.
 	// Defaults to 32 MiB, or to that if it is more.
 	MaxResponseBytes int
 
-	// Proxy picks the proxy for a request; http.ProxyFromEnvironment takes it
-	// from the environment. Defaults to none.
-	Proxy func(*http.Request) (*url.URL, error)
-	// RootCAs are the authorities the provider's certificate may come from.
-	// Defaults to those of the system.
-	RootCAs *x509.CertPool
-	// Resolver looks up the provider's name. Defaults to the system's.
-	Resolver *net.Resolver
+	// Network is how the provider is reached.
+	provider.Network
 	// UserAgent is sent with each request. Defaults to weir.
 	UserAgent string
 
@@ -134,44 +114,32 @@ type Config struct {
 
 // WithDefaults returns c with its zeros filled.
 func (c Config) WithDefaults() Config {
-	c.BaseURL = or(c.BaseURL, "https://api.openai.com/v1")
+	c.BaseURL = cmp.Or(c.BaseURL, "https://api.openai.com/v1")
 	c.APIKey = strings.TrimSpace(c.APIKey) // a key read from a file ends in a newline
-	c.Model = or(c.Model, "text-embedding-3-small")
-	c.Dimensions = or(c.Dimensions, or(native(c.Model), 1536))
-	c.MaxBatch = or(c.MaxBatch, 64)
-	c.MaxBatchBytes = or(c.MaxBatchBytes, 256<<10)
-	c.MaxTextBytes = or(c.MaxTextBytes, 128<<10)
-	c.MaxConcurrent = or(c.MaxConcurrent, 8)
-	c.MaxPending = or(c.MaxPending, max(4096, 4*min(c.MaxBatch, maxBatch)))
-	c.MaxPendingBytes = or(c.MaxPendingBytes, max(32<<20, 4*min(c.MaxBatchBytes, 1<<30)))
-	c.UserShare = or(c.UserShare, 0.5)
-	c.CacheBytes = or(c.CacheBytes, 64<<20)
-	c.IngestAge = or(c.IngestAge, time.Second)
-	c.OpenFor = or(c.OpenFor, time.Second)
-	c.StallAfter = or(c.StallAfter, 3*time.Second)
-	c.ColdTimeout = or(c.ColdTimeout, 90*time.Second)
-	c.SlowAfter = or(c.SlowAfter, 8*time.Second)
-	c.MaxPause = or(c.MaxPause, time.Minute)
-	c.MaxAttempts = or(c.MaxAttempts, 3)
-	c.Backoff = or(c.Backoff, 250*time.Millisecond)
-	c.MaxBackoff = or(c.MaxBackoff, 8*time.Second)
-	c.AttemptTimeout = or(c.AttemptTimeout, 30*time.Second)
-	c.DialTimeout = or(c.DialTimeout, time.Second)
-	c.TLSTimeout = or(c.TLSTimeout, 2*time.Second)
-	c.IdleTimeout = or(c.IdleTimeout, time.Minute)
-	c.PingAfter = or(c.PingAfter, time.Second)
-	c.PingTimeout = or(c.PingTimeout, time.Second)
-	c.MaxResponseBytes = or(c.MaxResponseBytes, int(max(32<<20, c.longestAnswer())))
-	c.UserAgent = or(c.UserAgent, "weir")
+	c.Model = cmp.Or(c.Model, "text-embedding-3-small")
+	c.Dimensions = cmp.Or(c.Dimensions, native(c.Model), 1536)
+	c.MaxBatch = cmp.Or(c.MaxBatch, 64)
+	c.MaxBatchBytes = cmp.Or(c.MaxBatchBytes, 256<<10)
+	c.MaxTextBytes = cmp.Or(c.MaxTextBytes, 128<<10)
+	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, 8)
+	c.MaxPending = cmp.Or(c.MaxPending, max(4096, 4*min(c.MaxBatch, maxBatch)))
+	c.MaxPendingBytes = cmp.Or(c.MaxPendingBytes, max(32<<20, 4*min(c.MaxBatchBytes, 1<<30)))
+	c.UserShare = cmp.Or(c.UserShare, 0.5)
+	c.CacheBytes = cmp.Or(c.CacheBytes, 64<<20)
+	c.IngestAge = cmp.Or(c.IngestAge, time.Second)
+	c.OpenFor = cmp.Or(c.OpenFor, time.Second)
+	c.StallAfter = cmp.Or(c.StallAfter, 3*time.Second)
+	c.ColdTimeout = cmp.Or(c.ColdTimeout, 90*time.Second)
+	c.SlowAfter = cmp.Or(c.SlowAfter, 8*time.Second)
+	c.MaxPause = cmp.Or(c.MaxPause, time.Minute)
+	c.MaxAttempts = cmp.Or(c.MaxAttempts, 3)
+	c.Backoff = cmp.Or(c.Backoff, 250*time.Millisecond)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, 8*time.Second)
+	c.AttemptTimeout = cmp.Or(c.AttemptTimeout, 30*time.Second)
+	c.Network = c.Network.WithDefaults(c.MaxConcurrent)
+	c.MaxResponseBytes = cmp.Or(c.MaxResponseBytes, int(max(32<<20, c.longestAnswer())))
+	c.UserAgent = cmp.Or(c.UserAgent, "weir")
 	return c
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // maxValueBytes is how long one value of a vector can be as a number: sign,
@@ -202,39 +170,27 @@ func (c Config) validate() (endpoint string, err error) {
 	if err := provider.CheckKey(c.APIKey); err != nil {
 		bad = append(bad, err)
 	}
-	for _, f := range []struct {
-		name string
-		v    int64
-	}{
-		{"Dimensions", int64(c.Dimensions)},
-		{"MaxBatch", int64(c.MaxBatch)},
-		{"MaxBatchBytes", int64(c.MaxBatchBytes)},
-		{"MaxTextBytes", int64(c.MaxTextBytes)},
-		{"MaxConcurrent", int64(c.MaxConcurrent)},
-		{"MaxPending", int64(c.MaxPending)},
-		{"MaxPendingBytes", int64(c.MaxPendingBytes)},
-		{"CacheBytes", int64(c.CacheBytes)},
-		{"IngestAge", int64(c.IngestAge)},
-		{"OpenFor", int64(c.OpenFor)},
-		{"StallAfter", int64(c.StallAfter)},
-		{"ColdTimeout", int64(c.ColdTimeout)},
-		{"SlowAfter", int64(c.SlowAfter)},
-		{"MaxPause", int64(c.MaxPause)},
-		{"MaxAttempts", int64(c.MaxAttempts)},
-		{"Backoff", int64(c.Backoff)},
-		{"MaxBackoff", int64(c.MaxBackoff)},
-		{"AttemptTimeout", int64(c.AttemptTimeout)},
-		{"DialTimeout", int64(c.DialTimeout)},
-		{"TLSTimeout", int64(c.TLSTimeout)},
-		{"IdleTimeout", int64(c.IdleTimeout)},
-		{"PingAfter", int64(c.PingAfter)},
-		{"PingTimeout", int64(c.PingTimeout)},
-		{"MaxResponseBytes", int64(c.MaxResponseBytes)},
-	} {
-		if f.v < 0 {
-			bad = append(bad, fmt.Errorf("%s must not be negative", f.name))
-		}
-	}
+	bad = append(bad, provider.CheckNetwork(c.Network),
+		provider.NotNegative("Dimensions", c.Dimensions),
+		provider.NotNegative("MaxBatch", c.MaxBatch),
+		provider.NotNegative("MaxBatchBytes", c.MaxBatchBytes),
+		provider.NotNegative("MaxTextBytes", c.MaxTextBytes),
+		provider.NotNegative("MaxConcurrent", c.MaxConcurrent),
+		provider.NotNegative("MaxPending", c.MaxPending),
+		provider.NotNegative("MaxPendingBytes", c.MaxPendingBytes),
+		provider.NotNegative("CacheBytes", c.CacheBytes),
+		provider.NotNegative("IngestAge", c.IngestAge),
+		provider.NotNegative("OpenFor", c.OpenFor),
+		provider.NotNegative("StallAfter", c.StallAfter),
+		provider.NotNegative("ColdTimeout", c.ColdTimeout),
+		provider.NotNegative("SlowAfter", c.SlowAfter),
+		provider.NotNegative("MaxPause", c.MaxPause),
+		provider.NotNegative("MaxAttempts", c.MaxAttempts),
+		provider.NotNegative("Backoff", c.Backoff),
+		provider.NotNegative("MaxBackoff", c.MaxBackoff),
+		provider.NotNegative("AttemptTimeout", c.AttemptTimeout),
+		provider.NotNegative("MaxResponseBytes", c.MaxResponseBytes),
+	)
 	if !(c.UserShare > 0 && c.UserShare <= 1) {
 		bad = append(bad, fmt.Errorf("UserShare (%v) must be over 0 and at most 1", c.UserShare))
 	}
@@ -259,8 +215,8 @@ func (c Config) validate() (endpoint string, err error) {
 	if need := c.longestAnswer(); need > int64(c.MaxResponseBytes) {
 		bad = append(bad, fmt.Errorf("MaxResponseBytes (%d) must hold MaxBatch vectors of Dimensions values (%d)", c.MaxResponseBytes, need))
 	}
-	if len(bad) > 0 {
-		return "", fmt.Errorf("embedding provider: %w", errors.Join(bad...))
+	if err := errors.Join(bad...); err != nil {
+		return "", fmt.Errorf("embedding provider: %w", err)
 	}
 	return base.JoinPath("embeddings").String(), nil
 }

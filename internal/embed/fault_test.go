@@ -24,7 +24,7 @@ func against(s *embedtest.Server) Config {
 	return Config{
 		BaseURL: s.URL(), APIKey: key, Model: "m", Dimensions: dim,
 		Backoff: time.Nanosecond, MaxBackoff: time.Second, CacheBytes: 1,
-		MaxResponseBytes: 1 << 20, RootCAs: s.RootCAs(),
+		MaxResponseBytes: 1 << 20, Network: provider.Network{RootCAs: s.RootCAs()},
 	}
 }
 

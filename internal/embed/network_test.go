@@ -213,7 +213,7 @@ func TestUnreachable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p := open(t, Config{BaseURL: tt.url, APIKey: key, Model: "m", Dimensions: dim, MaxAttempts: 2, Backoff: 1, RootCAs: tt.cas})
+			p := open(t, Config{BaseURL: tt.url, APIKey: key, Model: "m", Dimensions: dim, MaxAttempts: 2, Backoff: 1, Network: provider.Network{RootCAs: tt.cas}})
 			_, err := p.Embed(t.Context(), "u", rag.ForQuery, []string{"one two"})
 			e := typed(t, err)
 			if e.Code != rag.Unavailable || e.Phase != tt.phase || !strings.Contains(e.Msg, tt.msg) {
@@ -228,7 +228,7 @@ func TestUnreachable(t *testing.T) {
 func TestDialsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := Config{BaseURL: "http://provider/v1", Model: "m", Dimensions: dim, MaxConcurrent: 4}
-		transport := provider.NewTransport(cfg.WithDefaults().network(), &provider.Dialer{})
+		transport := provider.NewTransport(cfg.WithDefaults().Network, &provider.Dialer{})
 		var dials atomic.Int32
 		release := make(chan struct{})
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -52,14 +52,6 @@ func broken(caller, attempt context.Context, p Phase, err error) *Fault {
 	return peer().Broken(caller, attempt, p, err)
 }
 
-// network is how the provider is reached.
-func (c Config) network() provider.Network {
-	return provider.Network{
-		MaxConns: c.MaxConcurrent, DialTimeout: c.DialTimeout, TLSTimeout: c.TLSTimeout, IdleTimeout: c.IdleTimeout,
-		PingAfter: c.PingAfter, PingTimeout: c.PingTimeout, Proxy: c.Proxy, RootCAs: c.RootCAs, Resolver: c.Resolver,
-	}
-}
-
 func (c Config) waits() provider.Backoff {
 	return provider.Backoff{First: c.Backoff, Most: c.MaxBackoff}
 }

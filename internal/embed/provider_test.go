@@ -9,6 +9,7 @@ import (
 
 	"weir/internal/chaos"
 	"weir/internal/embed"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -142,7 +143,7 @@ func TestLookupsEnd(t *testing.T) {
 		t.Run(string(f), func(t *testing.T) {
 			t.Parallel()
 			e := row(t, f)
-			m := meet(t, e, embed.Config{MaxAttempts: 1, MaxBatch: 1, DialTimeout: 300 * time.Millisecond})
+			m := meet(t, e, embed.Config{MaxAttempts: 1, MaxBatch: 1, Network: provider.Network{DialTimeout: 300 * time.Millisecond}})
 			m.set(t, f)
 			a := m.ask(t, 1, "patient", 5*time.Second)
 			if c := rag.CodeOf(a.err); (c != rag.Timeout && c != rag.Unavailable) || a.took > 300*time.Millisecond+patience() {

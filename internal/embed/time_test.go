@@ -2,6 +2,7 @@ package embed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -62,7 +63,7 @@ func rightBut(r *http.Request, ill func(text string) bool) (*http.Response, erro
 func timed(t *testing.T, cfg Config, rt http.RoundTripper) *Pipeline {
 	t.Helper()
 	cfg.BaseURL, cfg.Model, cfg.Dimensions, cfg.APIKey = "http://provider/v1", "m", dim, key
-	cfg.CacheBytes = or(cfg.CacheBytes, 1)
+	cfg.CacheBytes = cmp.Or(cfg.CacheBytes, 1)
 	p, err := newPipeline(cfg, rt)
 	if err != nil {
 		t.Fatal(err)
@@ -418,7 +419,7 @@ func TestConnecting(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cfg := Config{BaseURL: tt.url, Model: "m", Dimensions: dim, APIKey: key, MaxAttempts: 1}
-				transport := provider.NewTransport(cfg.WithDefaults().network(), &provider.Dialer{})
+				transport := provider.NewTransport(cfg.WithDefaults().Network, &provider.Dialer{})
 				transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 					// A net.Dialer calls this.
 					httptrace.ContextClientTrace(ctx).ConnectStart("tcp", "")

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -200,7 +201,7 @@ func (d *Dialer) first(ctx context.Context, network, port string, ips []netip.Ad
 			ended++
 			switch {
 			case r.err != nil:
-				failed = or(failed, r.err)
+				failed = cmp.Or(failed, r.err)
 				due.Reset(0)
 			case won == nil:
 				won = r.c

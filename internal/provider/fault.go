@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -174,9 +175,9 @@ func (w Peer) judge(e *openai.Error, cause error, msg string) *Fault {
 	badKey := slices.Contains([]string{"invalid_api_key", "API_KEY_INVALID"}, e.Code)
 	switch {
 	case (s == http.StatusUnauthorized || badKey) && w.Key == "":
-		return fail("wants an API key, and none is configured (%d)", or(s, http.StatusUnauthorized))
+		return fail("wants an API key, and none is configured (%d)", cmp.Or(s, http.StatusUnauthorized))
 	case s == http.StatusUnauthorized || badKey: // its words show parts of the key
-		return fail("refused the API key (%d)", or(s, http.StatusUnauthorized))
+		return fail("refused the API key (%d)", cmp.Or(s, http.StatusUnauthorized))
 	case s == http.StatusForbidden:
 		return fail("refused access with this API key%s", msg)
 	case s >= 300 && s < 400:
@@ -242,12 +243,4 @@ type answered struct {
 
 func (a *answered) Error() string {
 	return fmt.Sprintf("status %d, type %.40q, code %.40q, request id %.80q", a.status, a.typ, a.code, a.id)
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

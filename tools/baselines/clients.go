@@ -16,6 +16,7 @@ import (
 	"weir/internal/chaos"
 	"weir/internal/drill"
 	"weir/internal/embed"
+	"weir/internal/provider"
 	"weir/internal/rag"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -229,7 +230,7 @@ type pipeline struct{ *embed.Pipeline }
 
 func openWeir(_ context.Context, at drill.Place) (drill.Target, error) {
 	p, err := embed.New(embed.Config{ //nolint:contextcheck // it lives until its Close
-		BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, RootCAs: at.Roots, Resolver: at.Resolver,
+		BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, Network: provider.Network{RootCAs: at.Roots, Resolver: at.Resolver},
 	})
 	if err != nil {
 		return nil, err
