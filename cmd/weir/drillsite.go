@@ -100,6 +100,9 @@ func (s *site) engine(ctx context.Context, dir string, at drill.Place) (_ *rooms
 	if r.Service, err = rag.New(cfg, r.store, embedder, r.extractor); err != nil {
 		return nil, err
 	}
+	if _, err := r.Settle(ctx); err != nil { // from here on the embedder is held against a stored passage
+		return nil, err
+	}
 	var working context.Context
 	working, r.stopWork = context.WithCancel(ctx)
 	go func() {
