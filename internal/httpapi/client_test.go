@@ -211,6 +211,10 @@ func (keyed) Admit(_ context.Context, r *http.Request, asked rag.User) (rag.Call
 	}
 }
 
+func (keyed) Hold(ctx context.Context, _ rag.Caller) (context.Context, func()) {
+	return ctx, func() {}
+}
+
 func (keyed) Ready() error { return nil }
 func (keyed) Look() any    { return nil }
 

@@ -188,6 +188,17 @@ func (d *door) untilDrain(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(nil); <-ended }
 }
 
+// lasting is untilDrain for a call without a deadline: it also ends when its caller
+// would no longer be let in.
+func (d *door) lasting(ctx context.Context, x *exchange) (context.Context, func()) {
+	ctx, end := d.untilDrain(ctx)
+	if d.cfg.Gate == nil {
+		return ctx, end
+	}
+	ctx, leave := d.cfg.Gate.Hold(ctx, x.caller)
+	return ctx, func() { leave(); end() }
+}
+
 // shorten is s as it may be repeated to a caller.
 func shorten(s string) string {
 	const most = 64

@@ -25,7 +25,7 @@ func (d *door) events(ctx context.Context, x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	defer leave()
-	watching, end := d.untilDrain(ctx)
+	watching, end := d.lasting(ctx, x)
 	defer end()
 
 	changes := make(chan rag.Document)
@@ -46,12 +46,15 @@ func (d *door) events(ctx context.Context, x *exchange) (reply, error) {
 
 	err = d.stream(x, changes, over)
 	switch {
-	case err == nil || x.status == 0:
-		return reply{}, err
+	case err == nil:
+		return reply{}, nil
 	case ctx.Err() != nil || errors.Is(err, errReaderLeft):
 		return reply{}, &rag.Error{Code: rag.Canceled, Phase: "stream", Msg: "the reader of the stream left", Err: err}
 	}
 	err = stopped(watching, err)
+	if x.status == 0 {
+		return reply{}, err
+	}
 	p, _ := problemOf(watching, err, x.operation)
 	x.told = x.event(d.cfg.WriteTimeout, eventError, p) == nil
 	return reply{}, err
@@ -120,7 +123,7 @@ func eventsDoc() description {
 	return description{
 		id: "watch_document", tag: "documents", summary: "The progress of a document, as server-sent events", refuses: []rag.Code{rag.NotFound},
 		about: "The first event comes at once, and a comment line every 15 s. `" + eventProgress + "`: the document changed and is not in a final status. `" +
-			eventDone + "`: it is; the stream ends. `" + eventError + "`: the stream ends before that, with a problem.",
+			eventDone + "`: it is; the stream ends. `" + eventError + "`: the stream ends before that, with a problem: the document was deleted, the server stops, or the key is no longer good.",
 		gives: map[int]given{http.StatusOK: {about: "The events.", content: map[string]*openapi.Media{"text/event-stream": {
 			Events: map[string]*openapi.Schema{
 				eventProgress: openapi.Ref("Document"), eventDone: openapi.Ref("Document"), eventError: openapi.Ref("Problem"),

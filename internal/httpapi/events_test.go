@@ -197,6 +197,77 @@ func TestEventsEnd(t *testing.T) {
 	}
 }
 
+// takenBack lets anybody in, and what was let in can be ended.
+type takenBack struct {
+	doorman
+	mu  sync.Mutex
+	end context.CancelCauseFunc // of what was held last; nil: nothing is
+}
+
+func (g *takenBack) Hold(ctx context.Context, _ rag.Caller) (context.Context, func()) {
+	held, end := context.WithCancelCause(ctx)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.end = end
+	return held, func() {
+		end(nil)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.end = nil
+	}
+}
+
+func (g *takenBack) takeBack() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.end(&rag.Error{Code: rag.Unauthorized, Msg: "the key has been revoked since this call began"})
+}
+
+func TestEventsEndWithTheirKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		s.put(defaultUser, "a.pdf", "x", rag.Queued)
+		g := &takenBack{}
+		d := newDoor(Config{Gate: g}, newService(t, rag.Config{}, s))
+		w := newTape()
+		ended, leave := stream(t, d, w)
+		defer leave()
+		synctest.Wait()
+		g.takeBack()
+		<-ended
+		if got := w.names(); got != "progress error" || !strings.Contains(w.text(), `"code":"unauthorized"`) || !strings.Contains(w.text(), "revoked since") {
+			t.Errorf("got %q:\n%s", got, w.text())
+		}
+		if g.end != nil || d.streams.look().Now != 0 {
+			t.Error("it is still held, or has a place")
+		}
+	})
+}
+
+// A stream whose key is taken back before its first event is an answer like any other.
+func TestEventsEndWithTheirKeyBeforeTheyBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		s.put(defaultUser, "a.pdf", "x", rag.Queued)
+		g := &takenBack{}
+		looked := make(chan struct{})
+		s.setHook(func(ctx context.Context, _ string) error {
+			close(looked)
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		w := newTape()
+		ended, leave := stream(t, newDoor(Config{Gate: g}, newService(t, rag.Config{}, s)), w)
+		defer leave()
+		<-looked
+		g.takeBack()
+		<-ended
+		if w.status != http.StatusUnauthorized || w.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%d %v", w.status, w.header)
+		}
+	})
+}
+
 // TestStreamsBound also holds that an upload is accepted when nobody can wait
 // for it.
 func TestStreamsBound(t *testing.T) {

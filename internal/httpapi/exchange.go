@@ -102,9 +102,16 @@ func (d *door) serve(w http.ResponseWriter, r *http.Request, rt route) {
 }
 
 // stopped is err, unless it says that the caller left when it was the server
-// that broke the call off.
+// that broke the call off: it stops, or the caller's key is no longer good.
 func stopped(ctx context.Context, err error) error {
-	if rag.CodeOf(err) != rag.Canceled || !errors.Is(context.Cause(ctx), errStopped) {
+	if rag.CodeOf(err) != rag.Canceled {
+		return err
+	}
+	cause := context.Cause(ctx)
+	if rag.CodeOf(cause) == rag.Unauthorized {
+		return cause
+	}
+	if !errors.Is(cause, errStopped) {
 		return err
 	}
 	e := &rag.Error{Code: rag.Unavailable, Msg: "the server is stopping", RetryAfter: time.Second, Err: errStopped}

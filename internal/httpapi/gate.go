@@ -18,6 +18,10 @@ type Gate interface {
 	// Unauthorized, Forbidden (it may not act for asked), RateLimited and
 	// Unavailable; they never tell how near a guess was. It ends with ctx.
 	Admit(ctx context.Context, r *http.Request, asked rag.User) (rag.Caller, error)
+	// Hold ends the ctx it returns, with an Unauthorized as its cause, when c would
+	// no longer be let in as it was. leave is called when the call is over. It does not wait,
+	// and is for calls that last longer than a deadline.
+	Hold(ctx context.Context, c rag.Caller) (held context.Context, leave func())
 	// Ready says why nobody can be let in, if so. It does not wait.
 	Ready() error
 	// Look is how it stands, for /v1/status, without secrets. It does not wait.

@@ -37,6 +37,10 @@ func (g guestList) Ready() error {
 	return nil
 }
 
+func (guestList) Hold(ctx context.Context, _ rag.Caller) (context.Context, func()) {
+	return ctx, func() {}
+}
+
 func (g guestList) Look() any { return map[string]int{"guests": len(g)} }
 
 func guests() guestList {

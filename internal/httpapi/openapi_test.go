@@ -89,6 +89,10 @@ func (doorman) Admit(_ context.Context, r *http.Request, asked rag.User) (rag.Ca
 	return rag.Caller{User: orDefault(asked, defaultUser), Rights: rag.AllRights}, nil
 }
 
+func (doorman) Hold(ctx context.Context, _ rag.Caller) (context.Context, func()) {
+	return ctx, func() {}
+}
+
 func (doorman) Ready() error { return nil }
 func (doorman) Look() any    { return map[string]int{"keys": 1} }
 

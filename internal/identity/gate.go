@@ -29,6 +29,7 @@ type Gate struct {
 	tokens  *tokens  // nil: no tokens
 	issuer  *issuer  // nil: no keys to be fetched
 	owner   [sha256.Size]byte
+	holds   *holds
 	wrong   *meter[netip.Addr]
 	refused atomic.Int64
 }
@@ -41,11 +42,13 @@ func New(cfg Config) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{cfg: cfg, wrong: newMeter[netip.Addr](cfg.Failures, max(1, cfg.Failures/3), maxMetered)}
+	g.holds = &holds{judge: g.judge, now: cfg.now, calls: map[*hold]struct{}{}}
 	if cfg.KeysFile != "" {
 		ring, err := newKeyring(cfg.KeysFile, cfg.Log)
 		if err != nil {
 			return nil, err
 		}
+		ring.changed = g.holds.lookAtAll
 		g.ring = ring
 	}
 	if cfg.JWKSURL != "" {

@@ -121,7 +121,7 @@ func TestWhoMayActForWhom(t *testing.T) {
 		{name: "service, nobody named", credential: secrets[1], want: rag.Caller{Kind: "key", KeyID: keys[1].ID, Rights: rag.MayRead | rag.MayObserve}},
 		{name: "service of some", credential: secrets[2], asked: "t1-x", want: rag.Caller{User: "t1-x", Kind: "key", KeyID: keys[2].ID, Rights: rag.MayRead}},
 		{name: "service of others", credential: secrets[2], asked: "t2-x", code: rag.Forbidden},
-		{name: "token", credential: token, want: rag.Caller{User: "ann", Kind: "token", Issuer: "https://issuer.example", Rights: rag.MayRead | rag.MayWrite}},
+		{name: "token", credential: token, want: rag.Caller{User: "ann", Kind: "token", Issuer: "https://issuer.example", Rights: rag.MayRead | rag.MayWrite, Expires: noon().Add(time.Hour + leeway)}},
 		{name: "token, another named", credential: token, asked: "bob", code: rag.Forbidden},
 		{name: "revoked", credential: secrets[4], code: rag.Unauthorized},
 		{name: "before it expires", credential: secrets[3], at: later.Add(-time.Second), want: rag.Caller{User: "old", Kind: "key", KeyID: keys[3].ID, Rights: rag.MayRead}},

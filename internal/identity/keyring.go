@@ -26,6 +26,7 @@ type keyring struct {
 	read     func(path string) ([]Key, fs.FileInfo, error)
 	patience time.Duration
 	turn     chan struct{} // taken by the one reading that is under way
+	changed  func()        // is told of other keys in force; no lock is held. nil: nobody
 
 	mu      sync.Mutex
 	keys    map[string]Key
@@ -113,7 +114,9 @@ func (r *keyring) refresh(ctx context.Context, force bool) {
 	go func() { done <- r.lookAt(seen, force) }()
 	select {
 	case got := <-done:
-		r.settle(ctx, got)
+		if r.settle(ctx, got) && r.changed != nil {
+			r.changed()
+		}
 		<-r.turn
 		return
 	case <-late.C:
@@ -133,11 +136,12 @@ func (r *keyring) lookAt(seen fs.FileInfo, force bool) reading {
 	return reading{keys: keys, info: info, err: err}
 }
 
-func (r *keyring) settle(ctx context.Context, got reading) {
+// settle reports whether other keys may be in force now.
+func (r *keyring) settle(ctx context.Context, got reading) (read bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if got.same {
-		return
+		return false
 	}
 	if err := got.err; err != nil {
 		if r.trouble == nil || r.trouble.Error() != err.Error() {
@@ -149,10 +153,11 @@ func (r *keyring) settle(ctx context.Context, got reading) {
 		} else {
 			r.seen = nil // it is read again as soon as it answers
 		}
-		return
+		return false
 	}
 	was := len(r.keys)
 	r.trouble = nil
 	r.take(got.keys, got.info)
 	r.log.InfoContext(ctx, "the file of keys was read", "keys", len(r.keys), "keys_before", was)
+	return true
 }

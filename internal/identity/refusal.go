@@ -14,3 +14,9 @@ const (
 	tokenExpired = refusal("the token has expired")
 	tokenEarly   = refusal("the token is not valid yet")
 )
+
+// What else ends a call that was let in and lasts.
+const (
+	keyGone    = refusal("the key has been taken out of the file of keys")
+	keyChanged = refusal("what the key may do has been changed")
+)

@@ -68,8 +68,12 @@ func (t *tokens) check(ctx context.Context, text string) (rag.Caller, error) {
 	if err := checkUser(rag.User(sub)); err != nil {
 		return rag.Caller{}, refusal("the token's sub " + err.Error())
 	}
+	exp, err := c.GetExpirationTime() // was required
+	if err != nil || exp == nil {
+		return rag.Caller{}, refusal("the token's exp cannot be read")
+	}
 	iss, _ := c["iss"].(string) // may be absent, unless the settings name one
-	return rag.Caller{User: rag.User(sub), Kind: rag.CallerToken, Issuer: shortIssuer(iss), Rights: rag.MayRead | rag.MayWrite}, nil
+	return rag.Caller{User: rag.User(sub), Kind: rag.CallerToken, Issuer: shortIssuer(iss), Rights: rag.MayRead | rag.MayWrite, Expires: exp.UTC().Add(leeway)}, nil
 }
 
 // shortIssuer is an issuer as it may be written down.

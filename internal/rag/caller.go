@@ -12,6 +12,9 @@ type Caller struct {
 	KeyID  string // of an API key, which is no secret
 	Issuer string // of a token, as it says itself
 	Rights Rights
+	// Expires is when the token is no longer taken; zero: nothing says. (A key's end
+	// may be moved while a call lasts, so it is not here.)
+	Expires time.Time
 }
 
 // The kinds of callers.
