@@ -42,7 +42,9 @@ func (d *door) agents(ctx context.Context, x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	defer leave()
-	r := x.r.WithContext(ctx)
+	bound, cancel := x.within(ctx)
+	defer cancel()
+	r := x.r.WithContext(bound)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	kept := &keptAnswer{header: http.Header{}}

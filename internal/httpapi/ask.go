@@ -9,8 +9,8 @@ import (
 
 func (d *door) askRoutes() []route {
 	return []route{
-		{method: "POST", path: "/v1/ask", handle: d.ask, body: jsonBody, most: maxJSON, needs: rag.MayRead},
-		{method: "POST", path: "/v1/chat/completions", handle: d.completions, body: jsonBody, most: maxConversation, openai: true, needs: rag.MayRead},
+		{method: "POST", path: "/v1/ask", timed: true, handle: d.ask, body: jsonBody, most: maxJSON, needs: rag.MayRead},
+		{method: "POST", path: "/v1/chat/completions", timed: true, handle: d.completions, body: jsonBody, most: maxConversation, openai: true, needs: rag.MayRead},
 	}
 }
 
@@ -59,7 +59,7 @@ func (d *door) ask(ctx context.Context, x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	defer leave()
-	r := rag.AskRequest{Request: body.retrieval().request(body.Query, body.TimeoutMS)}
+	r := rag.AskRequest{Request: body.retrieval().request(body.Query, x.sooner(body.TimeoutMS))}
 	if body.Stream != nil && !*body.Stream {
 		a, err := d.svc.Ask(ctx, x.user, r, nil)
 		return reply{status: http.StatusOK, body: a}, err

@@ -28,10 +28,6 @@ const (
 // the user's documents, answered in OpenAI's shape.
 func (d *door) completions(ctx context.Context, x *exchange) (reply, error) {
 	x.longest = d.cfg.AnswerTimeout
-	var err error
-	if x.timeout, err = timeoutOf(x.r.Header); err != nil {
-		return reply{}, err
-	}
 	if !isJSON(x.r.Header) {
 		return reply{}, unsupported(x.r.Header, contentJSON)
 	}
@@ -44,7 +40,7 @@ func (d *door) completions(ctx context.Context, x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	r := rag.AskRequest{
-		Request:   q.fields.request(q.question, int(x.timeout.Milliseconds())),
+		Request:   q.fields.request(q.question, x.sooner(0)),
 		MaxTokens: q.MaxTokens, Temperature: q.Temperature, Instructions: q.instructions, History: q.history,
 	}
 	leave, err := d.enterAnswers(ctx, x, q.fields)

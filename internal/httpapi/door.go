@@ -83,6 +83,7 @@ type route struct {
 	body    bodyKind
 	most    int64 // of a jsonBody, in bytes
 	lane    laneKind
+	timed   bool       // the work has a deadline, which a header may shorten
 	quiet   bool       // asked for every few seconds by machines: logged as debug
 	stream  bool       // the answer goes on for long: there is no HEAD of it
 	public  bool       // tells nothing and changes nothing: anybody may ask
@@ -104,23 +105,23 @@ func (d *door) routes() []route {
 		{method: "GET", path: "/healthz", handle: d.healthz, lane: noPlace, quiet: true, public: true},
 		{method: "GET", path: "/readyz", handle: d.readyz, lane: noPlace, quiet: true, public: true, query: []string{"for"}},
 		{method: "GET", path: "/v1/status", handle: d.status, lane: noPlace, quiet: true, needs: rag.MayRead | rag.MayObserve},
-		{method: "POST", path: "/v1/retrieve", handle: d.retrieve, body: jsonBody, most: maxJSON, needs: rag.MayRead},
-		{method: "POST", path: "/v1/embeddings", handle: d.embeddings, body: jsonBody, most: maxEmbeddings, openai: true, needs: rag.MayRead},
+		{method: "POST", path: "/v1/retrieve", timed: true, handle: d.retrieve, body: jsonBody, most: maxJSON, needs: rag.MayRead},
+		{method: "POST", path: "/v1/embeddings", timed: true, handle: d.embeddings, body: jsonBody, most: maxEmbeddings, openai: true, needs: rag.MayRead},
 		{method: "GET", path: "/v1/models", handle: d.models, openai: true, needs: rag.MayRead | rag.MayObserve},
 		{method: "GET", path: "/v1/models/{id...}", handle: d.model, openai: true, needs: rag.MayRead | rag.MayObserve},
-		{method: "POST", path: "/v1/documents", handle: d.upload, body: uploadBody, query: []string{"wait", "replace"}},
-		{method: "GET", path: "/v1/documents", handle: d.list, query: []string{"cursor", "limit", "status", "filename"}},
-		{method: "GET", path: "/v1/documents/{id}", handle: d.document},
-		{method: "GET", path: "/v1/documents/{id}/passages", handle: d.passages, query: []string{"first", "limit"}},
-		{method: "DELETE", path: "/v1/documents/{id}", handle: d.remove},
-		{method: "POST", path: "/v1/documents/{id}/cancel", handle: d.cancel},
+		{method: "POST", path: "/v1/documents", timed: true, handle: d.upload, body: uploadBody, query: []string{"wait", "replace"}},
+		{method: "GET", path: "/v1/documents", timed: true, handle: d.list, query: []string{"cursor", "limit", "status", "filename"}},
+		{method: "GET", path: "/v1/documents/{id}", timed: true, handle: d.document},
+		{method: "GET", path: "/v1/documents/{id}/passages", timed: true, handle: d.passages, query: []string{"first", "limit"}},
+		{method: "DELETE", path: "/v1/documents/{id}", timed: true, handle: d.remove},
+		{method: "POST", path: "/v1/documents/{id}/cancel", timed: true, handle: d.cancel},
 		{method: "GET", path: "/v1/documents/{id}/events", handle: d.events, lane: noPlace, stream: true},
-		{method: "POST", path: "/v1/reembed", handle: d.reembed, query: []string{"force"}, needs: rag.MayOperate},
+		{method: "POST", path: "/v1/reembed", timed: true, handle: d.reembed, query: []string{"force"}, needs: rag.MayOperate},
 	}
 	routes = append(routes, d.askRoutes()...)
 	routes = append(routes, d.pageRoutes()...)
 	if d.cfg.MCP != nil {
-		routes = append(routes, route{method: "POST", path: "/mcp", handle: d.agents, body: jsonBody, most: maxAgentMessage, needs: rag.MayRead})
+		routes = append(routes, route{method: "POST", path: "/mcp", timed: true, handle: d.agents, body: jsonBody, most: maxAgentMessage, needs: rag.MayRead})
 	}
 	if d.cfg.Metrics != nil {
 		routes = append(routes, route{method: "GET", path: "/metrics", handle: d.metrics, lane: noPlace, quiet: true, foreign: true, needs: rag.MayObserve})

@@ -16,10 +16,6 @@ const maxEmbeddings = 8 << 20
 
 // embeddings is POST /v1/embeddings, in OpenAI's shape.
 func (d *door) embeddings(ctx context.Context, x *exchange) (reply, error) {
-	var err error
-	if x.timeout, err = timeoutOf(x.r.Header); err != nil {
-		return reply{}, err
-	}
 	if !isJSON(x.r.Header) {
 		return reply{}, unsupported(x.r.Header, contentJSON)
 	}
@@ -122,7 +118,7 @@ func (d *door) modelCard(m rag.Model) openai.Model {
 
 func embeddingsDoc() description {
 	return description{
-		id: "embeddings", tag: "openai", summary: "Vectors of texts, in OpenAI's shape", headers: []string{"Timeout"}, refuses: []rag.Code{rag.NotFound},
+		id: "embeddings", tag: "openai", summary: "Vectors of texts, in OpenAI's shape", refuses: []rag.Code{rag.NotFound},
 		about: "Through the same pipeline as all else. Either all texts have their vector, or the call is an error.",
 		takes: jsonOf("EmbeddingsRequest", map[string]any{"input": []string{"The spare key is with the neighbour.", "Where is the key?"}}),
 		gives: map[int]given{http.StatusOK: {about: "A vector for each text.", content: jsonOf("Embeddings", nil)}},

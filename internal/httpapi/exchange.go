@@ -166,6 +166,11 @@ func (d *door) attempt(ctx context.Context, x *exchange, rt route) (re reply, er
 			return reply{}, err
 		}
 	}
+	if rt.timed {
+		if x.timeout, err = timeoutOf(x.r.Header); err != nil {
+			return reply{}, err
+		}
+	}
 	if rt.body == jsonBody {
 		if err := d.holdBody(x, rt); err != nil {
 			return reply{}, err
@@ -175,6 +180,9 @@ func (d *door) attempt(ctx context.Context, x *exchange, rt route) (re reply, er
 		if err := x.readNothing(); err != nil {
 			return reply{}, err
 		}
+		var cancel context.CancelFunc
+		ctx, cancel = x.within(ctx) // who reads a body does so once it has come
+		defer cancel()
 	}
 	return rt.handle(ctx, x)
 }

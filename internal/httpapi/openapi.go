@@ -199,6 +199,9 @@ func (d *door) operation(rt route) (*openapi.Operation, error) {
 	if len(rt.doc.query) != len(rt.query) {
 		return nil, errors.New("a query parameter is described that it does not read")
 	}
+	if rt.timed {
+		op.Parameters = append(op.Parameters, parameter("Timeout"))
+	}
 	for _, name := range rt.doc.headers {
 		op.Parameters = append(op.Parameters, parameter(name))
 	}

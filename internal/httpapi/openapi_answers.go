@@ -57,7 +57,7 @@ func completionsDoc() description {
 	}}
 	return description{
 		id: "chat_completions", tag: "openai", summary: "An answer from the user's documents, in OpenAI's shape",
-		headers: []string{"Timeout"}, refuses: []rag.Code{rag.NotFound},
+		refuses: []rag.Code{rag.NotFound},
 		about: "The last message is the question. With `stream` the events are chunks, the last of which is `" + openai.ChatDone + "`; one that broke off ends with an error, without it. " +
 			"What cannot be done as asked, such as `tools`, is refused.",
 		takes: jsonOf("ChatRequest", map[string]any{"messages": []map[string]string{{"role": "user", "content": "What is the most I pay for a month of insulin?"}}}),

@@ -13,6 +13,7 @@ func (d *door) retrieve(ctx context.Context, x *exchange) (reply, error) {
 	if err := x.readJSON(maxJSON, &r); err != nil {
 		return reply{}, err
 	}
+	r.TimeoutMS = x.sooner(r.TimeoutMS)
 	resp, err := d.svc.Retrieve(ctx, x.user, r)
 	if err != nil {
 		return reply{}, err

@@ -34,7 +34,7 @@ func (d *door) upload(ctx context.Context, x *exchange) (reply, error) {
 	}
 	n.Replace = replace
 	// One deadline for storing and waiting, from when all was received.
-	bound, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
+	bound, cancel := context.WithTimeout(ctx, d.timeLeft(x))
 	defer cancel()
 	doc, created, err := d.svc.Upload(bound, x.user, n)
 	n.Content = nil // free while waiting
@@ -53,6 +53,14 @@ func (d *door) upload(ctx context.Context, x *exchange) (reply, error) {
 	return d.awaitDocument(bound, x, doc, created)
 }
 
+// timeLeft is what the work on an upload may take.
+func (d *door) timeLeft(x *exchange) time.Duration {
+	if x.timeout > 0 {
+		return min(x.timeout, d.cfg.Timeout)
+	}
+	return d.cfg.Timeout
+}
+
 // receive reads the upload. leave gives back its place in the lane, which is
 // held until the content is stored.
 func (d *door) receive(ctx context.Context, x *exchange) (n rag.NewDocument, leave func(), err error) {
@@ -64,7 +72,7 @@ func (d *door) receive(ctx context.Context, x *exchange) (n rag.NewDocument, lea
 	default:
 		return n, nil, unsupported(x.r.Header, "multipart/form-data with a file, or application/json")
 	}
-	leave, err = d.enterUploads(ctx, x.user)
+	leave, err = d.enterUploads(ctx, x.user, d.timeLeft(x)/2)
 	if err != nil {
 		return n, nil, err
 	}
@@ -76,8 +84,8 @@ func (d *door) receive(ctx context.Context, x *exchange) (n rag.NewDocument, lea
 }
 
 // enterUploads takes a place among the user's uploads, then among all.
-func (d *door) enterUploads(ctx context.Context, user rag.User) (leave func(), err error) {
-	began, patience := time.Now(), d.cfg.Timeout/2
+func (d *door) enterUploads(ctx context.Context, user rag.User, patience time.Duration) (leave func(), err error) {
+	began := time.Now()
 	leaveOwn, err := d.shares.enter(ctx, user, patience)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package mcpapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -16,10 +17,22 @@ type (
 	lifeKey struct{}
 )
 
-// withCaller gives a context's calls their user and their end: ctx's own. It
+// withCaller gives the calls made with ctx their user and their end: life's. It
 // goes as values, which are all that the SDK passes on.
-func withCaller(ctx context.Context, user rag.User) context.Context {
-	return context.WithValue(context.WithValue(ctx, userKey{}, user), lifeKey{}, ctx)
+func withCaller(ctx, life context.Context, user rag.User) context.Context {
+	return context.WithValue(context.WithValue(ctx, userKey{}, user), lifeKey{}, life)
+}
+
+// present is ctx for as long as the caller is there, whatever its deadline: past that
+// the SDK would go without the answer which says that it has passed.
+func present(ctx context.Context) (context.Context, context.CancelFunc) {
+	there, leave := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			leave(context.Cause(ctx))
+		}
+	})
+	return there, func() { stop(); leave(nil) }
 }
 
 // userOf is "" where nobody said, which the service refuses.
@@ -35,7 +48,16 @@ func (d *Door) around(next mcp.MethodHandler) mcp.MethodHandler {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
 		if life, ok := ctx.Value(lifeKey{}).(context.Context); ok {
-			stop := context.AfterFunc(life, func() { cancel(context.Cause(life)) }) //nolint:contextcheck // that is what it is for
+			if end, ok := life.Deadline(); ok {
+				var done context.CancelFunc
+				ctx, done = context.WithDeadline(ctx, end)
+				defer done()
+			}
+			stop := context.AfterFunc(life, func() { //nolint:contextcheck // that is what it is for
+				if errors.Is(life.Err(), context.Canceled) { // its deadline is ctx's too, and is no leaving
+					cancel(context.Cause(life))
+				}
+			})
 			defer stop()
 		}
 		if rag.Operation(ctx) == "" { // else the door in front has one

@@ -15,7 +15,8 @@ import (
 
 // ServeUser answers one message over streamable HTTP for user. It reads all of
 // the body first, at most MaxMessageBytes; the answer is JSON in one piece, and
-// comes once the call is over. When r's context ends, so does the call.
+// comes once the call is over. When r's context ends, so does the call: it is answered where
+// that was by a deadline, and not where the caller left.
 func (d *Door) ServeUser(w http.ResponseWriter, r *http.Request, user rag.User) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxMessageBytes)) //nolint:forbidigo // bounded
 	var over *http.MaxBytesError
@@ -30,7 +31,9 @@ func (d *Door) ServeUser(w http.ResponseWriter, r *http.Request, user rag.User) 
 	if r.Method == http.MethodPost && !checkMessage(w, body) {
 		return
 	}
-	r = r.WithContext(withCaller(r.Context(), user))
+	ctx, cancel := present(r.Context())
+	defer cancel()
+	r = r.WithContext(withCaller(ctx, r.Context(), user))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	d.http.ServeHTTP(w, r)
 }

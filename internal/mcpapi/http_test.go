@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/internal/rag"
 )
@@ -75,6 +77,32 @@ func TestWorkEndsWhenTheCallerLeaves(t *testing.T) {
 	}
 	if err := <-failed; !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller got %v", err)
+	}
+}
+
+// A deadline of the request is the call's own, and its passing is answered.
+func TestDeadlineOfTheRequestIsAnswered(t *testing.T) {
+	d := newDoor(t, Config{}, scripted{retrieve: func(ctx context.Context) (*rag.Response, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			t.Error("the call has no deadline, so it cannot divide it among its parts")
+		}
+		<-ctx.Done()
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Errorf("it ended with %v", ctx.Err())
+		}
+		return nil, rag.Errorf(rag.Timeout, "no answer was ready by the deadline")
+	}})
+	for range 20 { // which of two ends comes first must not matter
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/mcp", strings.NewReader(question))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		w := httptest.NewRecorder()
+		d.ServeUser(w, r, "ann")
+		cancel()
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `\"timeout\"`) {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func (d *Door) ServeStdio(ctx context.Context, user rag.User, in io.ReadCloser, out io.Writer) error {
 	to := &whole{to: out}
 	// The limit is that of lines, with room for the line's end.
-	err := d.server.Run(withCaller(ctx, user), &mcp.IOTransport{Reader: newLines(in, to), Writer: to, MaxLineLength: MaxMessageBytes + 2})
+	err := d.server.Run(withCaller(ctx, ctx, user), &mcp.IOTransport{Reader: newLines(in, to), Writer: to, MaxLineLength: MaxMessageBytes + 2})
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
 		return nil
 	}
