@@ -42,7 +42,9 @@ func (d *door) agents(ctx context.Context, x *exchange) (reply, error) {
 		return reply{}, err
 	}
 	defer leave()
-	bound, cancel := x.within(ctx)
+	telling, account := rag.WithAccount(ctx)
+	x.account = account
+	bound, cancel := x.within(telling)
 	defer cancel()
 	r := x.r.WithContext(bound)
 	r.Body = io.NopCloser(bytes.NewReader(body))

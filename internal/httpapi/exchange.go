@@ -30,9 +30,10 @@ type exchange struct {
 	longest   time.Duration // that the call may take; 0: Config.Timeout
 	hopeless  bool          // another attempt at it would fail as well
 	caller    rag.Caller
-	user      rag.User // the caller's
-	document  string   // id of the one that the call is about; "": none, or not known yet
-	tool      string   // of agents: what was asked for
+	user      rag.User     // the caller's
+	document  string       // id of the one that the call is about; "": none, or not known yet
+	tool      string       // of agents: what was asked for
+	account   *rag.Account // of agents: what came of it; nil: nothing is told
 	query     url.Values
 	body      *watchedBody
 	holds     int64 // bytes of the door's budget

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -152,9 +153,17 @@ func (d *door) audit(x *exchange, rt route, p Problem) {
 	if x.document == "" {
 		x.document = plainID(x.r.PathValue("id"))
 	}
+	code := p.Code
+	if x.account != nil {
+		about, went := x.account.Look()
+		x.document = plainID(about)
+		if code = cmp.Or(code, went); code == "" && x.status >= http.StatusBadRequest { // refused before it was a call
+			code = codeOfPlain(x.status)
+		}
+	}
 	d.cfg.Audit.Note(rag.Deed{
 		Time: time.Now(), Operation: x.operation, Caller: x.caller, Remote: host,
-		What: what, Document: x.document, Status: x.status, Code: p.Code,
+		What: what, Document: x.document, Status: x.status, Code: code,
 	})
 }
 

@@ -356,6 +356,46 @@ func TestToolsInTheAudit(t *testing.T) {
 	}
 }
 
+// What an agent did to which document comes from the room that answers it, and of
+// that only what can be an id.
+func TestAgentsInTheAudit(t *testing.T) {
+	const id = "01a20859-0000-7000-8000-000000000000"
+	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"get_document","arguments":{"id":"x"}}}`
+	tests := []struct {
+		name   string
+		answer func(w http.ResponseWriter, a *rag.Account)
+		doc    string
+		code   rag.Code
+	}{
+		{"a document", func(_ http.ResponseWriter, a *rag.Account) { a.About(id) }, id, ""},
+		{"none", func(http.ResponseWriter, *rag.Account) {}, "", ""},
+		{"no id but words", func(_ http.ResponseWriter, a *rag.Account) { a.About("The patient said") }, "", ""},
+		{"not found", func(_ http.ResponseWriter, a *rag.Account) {
+			a.About(id)
+			a.Failed(rag.NotFound)
+			a.Failed(rag.Invalid)
+		}, id, rag.NotFound},
+		{"no message", func(w http.ResponseWriter, _ *rag.Account) { w.WriteHeader(http.StatusBadRequest) }, "", rag.Invalid},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := &deeds{}
+			h, _, _ := guarded(t, Config{Audit: log, MCP: func(w http.ResponseWriter, r *http.Request, _ rag.User) {
+				w.Header().Set("Content-Type", contentJSON)
+				tt.answer(w, rag.AccountOf(r.Context()))
+				_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":1,"result":{}}`))
+			}})
+			askAs(t, h, "ann", "", "POST", "/mcp", body)
+			if len(log.all) != 1 {
+				t.Fatalf("%d deeds", len(log.all))
+			}
+			if d := log.all[0]; d.Document != tt.doc || d.Code != tt.code || d.What != "POST /mcp tools/call get_document" {
+				t.Errorf("%+v", d)
+			}
+		})
+	}
+}
+
 // With a gate a server may listen where others reach it, without one it may not.
 func TestPublicAddressNeedsAGate(t *testing.T) {
 	svc := newService(t, rag.Config{}, &shelf{})

@@ -74,6 +74,9 @@ func (d *Door) around(next mcp.MethodHandler) mcp.MethodHandler {
 		case "subscriptions/listen": // nothing changes that could be told, and the call would never end
 			return nil, &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "there is nothing to subscribe to"}
 		}
-		return next(ctx, method, req)
+		if res, err = next(ctx, method, req); err != nil { // told by us, or refused by the SDK
+			rag.AccountOf(ctx).Failed(rag.Invalid)
+		}
+		return res, err
 	}
 }

@@ -85,6 +85,7 @@ func (d *Door) getDocument() tool[getInput, rag.Document] {
 			if in.ID == "" {
 				return rag.Document{}, "", rag.FieldErrorf("id", "is missing; list_documents has the ids")
 			}
+			rag.AccountOf(ctx).About(in.ID)
 			doc, err := d.library.Document(ctx, user, in.ID)
 			return doc, documentText(doc), err
 		},
@@ -125,6 +126,7 @@ func (d *Door) add(ctx context.Context, user rag.User, in addInput) (out addOutp
 	if err != nil {
 		return out, "", err
 	}
+	rag.AccountOf(ctx).About(out.Document.ID)
 	if (in.Wait == nil || *in.Wait) && !out.Document.Status.Final() {
 		err = d.library.Watch(ctx, user, out.Document.ID, func(now rag.Document) error { out.Document = now; return nil })
 		switch {

@@ -26,6 +26,7 @@ type fault struct {
 // faultOf makes the fault of err, and logs what a caller is not told.
 func (d *Door) faultOf(ctx context.Context, err error) fault {
 	f := fault{Code: rag.CodeOf(err), OperationID: rag.Operation(ctx)}
+	rag.AccountOf(ctx).Failed(f.Code)
 	var e *rag.Error
 	switch {
 	case errors.As(err, &e):

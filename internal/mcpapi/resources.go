@@ -60,7 +60,9 @@ func (d *Door) listResources(ctx context.Context, req mcp.Request) (mcp.Result, 
 func (d *Door) readResource(ctx context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
 	uri := req.Params.URI
 	id, first, ok := documentOf(uri)
+	rag.AccountOf(ctx).About(id)
 	if !ok {
+		rag.AccountOf(ctx).Failed(rag.NotFound)
 		return nil, mcp.ResourceNotFoundError(uri)
 	}
 	doc, err := d.library.Document(ctx, userOf(ctx), id)
@@ -71,6 +73,7 @@ func (d *Door) readResource(ctx context.Context, req *mcp.ReadResourceRequest) (
 	}
 	switch {
 	case rag.CodeOf(err) == rag.NotFound:
+		rag.AccountOf(ctx).Failed(rag.NotFound)
 		return nil, mcp.ResourceNotFoundError(uri)
 	case err != nil:
 		return nil, d.protocolError(ctx, err)

@@ -71,15 +71,3 @@ type Quota struct {
 	Left      int           // calls that may be made at once
 	Full      time.Duration // until Left is as large as it gets
 }
-
-// Deed is one call for the audit log: who did what, without content.
-type Deed struct {
-	Time      time.Time
-	Operation string // the call's id
-	Caller    Caller
-	Remote    string // the address that the connection came from
-	What      string // method and pattern of the route, and for agents the tool
-	Document  string // id, where the call was about one document
-	Status    int    // of the answer
-	Code      Code   // "" when it went well
-}
