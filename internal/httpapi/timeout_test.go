@@ -63,8 +63,14 @@ func TestTheSmallerTimeoutWins(t *testing.T) {
 		header, body string
 		want         time.Duration
 	}{
-		{"", "", 10 * time.Second}, {"3000", "", 3 * time.Second}, {"3000", "1000", time.Second}, {"1000", "3000", time.Second},
-		{"3000", "0", 3 * time.Second}, {"60000", "", 10 * time.Second}, {"99999999999999", "60000", 10 * time.Second}, {"", "3000", 3 * time.Second},
+		{"", "", 10 * time.Second},
+		{"3000", "", 3 * time.Second},
+		{"3000", "1000", time.Second},
+		{"1000", "3000", time.Second},
+		{"3000", "0", 3 * time.Second},
+		{"60000", "", 10 * time.Second},
+		{"99999999999999", "60000", 10 * time.Second},
+		{"", "3000", 3 * time.Second},
 	} {
 		for _, path := range []string{"/v1/retrieve", "/v1/ask"} {
 			t.Run(path+" "+tt.header+" "+tt.body, func(t *testing.T) {
