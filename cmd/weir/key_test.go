@@ -2,6 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +53,54 @@ func TestKeyCommands(t *testing.T) {
 	}
 	if code, _, stderr := runKey(t, data, "rotate", next.Key.ID); code != 1 || !strings.Contains(stderr, "revoked") {
 		t.Errorf("a revoked key was rotated: %d %s", code, stderr)
+	}
+}
+
+// A server writes down which keys were used, at its end at the latest, and key list shows it.
+func TestKeyListShowsTheLastUse(t *testing.T) {
+	t.Chdir(t.TempDir())
+	data := t.TempDir()
+	_, secret, _ := runKey(t, data, "create", "--user", "ann")
+	_, _, _ = runKey(t, data, "create", "--user", "bob")
+	a := &app{stdout: io.Discard, stderr: io.Discard}
+	root := a.rootCommand()
+	if err := root.PersistentFlags().Set("data", data); err != nil {
+		t.Fatal(err)
+	}
+	c, err := a.loadConfig(root.PersistentFlags())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPorter(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.begin(t.Context())
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/documents", nil)
+	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(secret))
+	if _, err := p.gate.Admit(t.Context(), r, ""); err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+
+	_, out, _ := runKey(t, data, "list", "--json")
+	var listed []listedKey
+	if err := json.Unmarshal([]byte(out), &listed); err != nil || len(listed) != 2 {
+		t.Fatalf("%v %s", err, out)
+	}
+	if at := listed[0].LastUsed; at == nil || time.Since(*at) > time.Hour || listed[1].LastUsed != nil {
+		t.Errorf("%s", out)
+	}
+	_, out, _ = runKey(t, data, "list")
+	lines := strings.Split(out, "\n")
+	if len(lines) < 3 || !strings.Contains(lines[1], listed[0].LastUsed.Format("  2006-01-02 15:04  ")) || !strings.Contains(lines[2], "  -  ") {
+		t.Errorf("%s", out)
+	}
+	if err := os.WriteFile(filepath.Join(data, "keys.json.used"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, stderr := runKey(t, data, "list"); code != 0 || strings.Count(out, "active") != 2 || !strings.Contains(stderr, "last uses") {
+		t.Errorf("with a broken file: %d %s %s", code, out, stderr)
 	}
 }
 

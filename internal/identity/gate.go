@@ -29,6 +29,7 @@ type Gate struct {
 	tokens  *tokens  // nil: no tokens
 	issuer  *issuer  // nil: no keys to be fetched
 	owner   [sha256.Size]byte
+	uses    *uses // nil: no API keys
 	holds   *holds
 	wrong   *meter[netip.Addr]
 	refused atomic.Int64
@@ -50,6 +51,7 @@ func New(cfg Config) (*Gate, error) {
 		}
 		ring.changed = g.holds.lookAtAll
 		g.ring = ring
+		g.uses = newUses(UsesPath(cfg.KeysFile), cfg.Log, func(id string) bool { _, known := ring.find(id); return known })
 	}
 	if cfg.JWKSURL != "" {
 		g.issuer = newIssuer(cfg)
@@ -61,11 +63,13 @@ func New(cfg Config) (*Gate, error) {
 	return g, nil
 }
 
-// Run follows the file of keys and fetches those of the issuer, until ctx ends.
+// Run follows the file of keys, writes down when they were used and fetches those of the
+// issuer, until ctx ends.
 func (g *Gate) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	if g.ring != nil {
 		work.Go(func() { g.ring.watch(ctx) })
+		work.Go(func() { g.uses.run(ctx) })
 	}
 	if g.issuer != nil {
 		work.Go(func() { g.issuer.run(ctx) })
@@ -188,6 +192,7 @@ func (g *Gate) knowKey(credential string, asked rag.User) (rag.Caller, error) {
 	case "expired":
 		return rag.Caller{}, keyExpired
 	}
+	g.uses.note(k.ID, g.cfg.now())
 	caller := rag.Caller{User: k.User, Kind: rag.CallerKey, KeyID: k.ID, Rights: k.Rights()}
 	if !k.Service {
 		return caller, actsFor(k.User, asked)

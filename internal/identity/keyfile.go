@@ -101,14 +101,11 @@ func EditKeys(ctx context.Context, path string, change func([]Key) ([]Key, error
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("the folder of the file of keys cannot be made: %w", err)
 	}
-	// The lock is a file beside: the file of keys itself is replaced.
-	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
-	bound, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	if ok, err := lock.TryLockContext(bound, lockPoll); err != nil || !ok {
-		return fmt.Errorf("the file of keys %s is being changed by another, or cannot be locked: %w", path, err)
+	unlock, err := lockFile(ctx, path)
+	if err != nil {
+		return fmt.Errorf("the file of keys: %w", err)
 	}
-	defer lock.Close() //nolint:errcheck // the process gives it back in any case
+	defer unlock()
 	keys, err := ReadKeys(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err // it may be mended; to write over it would lose the keys
@@ -121,6 +118,18 @@ func EditKeys(ctx context.Context, path string, change func([]Key) ([]Key, error
 		return fmt.Errorf("the keys cannot be written as JSON: %w", err)
 	}
 	return replaceFile(path, append(content, '\n'))
+}
+
+// lockFile waits for a file to be nobody else's to change, up to 5 s. The lock is a
+// file beside: the file itself is replaced.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
+	bound, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	if ok, err := lock.TryLockContext(bound, lockPoll); err != nil || !ok {
+		return nil, fmt.Errorf("%s is being changed by another, or cannot be locked: %w", path, err)
+	}
+	return func() { _ = lock.Close() }, nil // the process gives it back in any case
 }
 
 // replaceFile writes a file, whole or not at all. It keeps the mode and the owner
