@@ -102,7 +102,7 @@ func (a *asking) run(ctx context.Context, c *call) error {
 		return a.notice(emptySentence(*a.found.EmptyReason, len(a.q.documents) > 0))
 	case a.s.ChatModel() == "":
 		a.degrade("no_chat_model", "this server has no chat model (WEIR_CHAT_MODEL); these are the passages")
-		return a.notice(passagesText("no chat model is set up here", a.found.Chunks))
+		return a.notice(passagesText("no chat model is set up here", "no_chat_model", a.found.Chunks))
 	}
 	c.enter("answer")
 	err := a.write(ctx)
@@ -119,7 +119,7 @@ func (a *asking) run(ctx context.Context, c *call) error {
 	}
 	d := degradedBy("answer", err)
 	a.answer.Degraded = append(a.answer.Degraded, d)
-	return a.notice(passagesText("the chat model did not write one ("+d.Reason+")", a.found.Chunks))
+	return a.notice(passagesText(unwritten(err), d.Reason, a.found.Chunks))
 }
 
 // finish makes the answer of what the model wrote.
@@ -139,8 +139,9 @@ func (a *asking) finish() error {
 		return a.notice(declined)
 	case a.text.Len() == 0:
 		a.answer.Model = ""
-		a.degrade(orDefault(cut, "empty"), "the chat model wrote nothing; these are the passages")
-		return a.notice(passagesText("the chat model wrote nothing", a.found.Chunks))
+		reason, why := wordless(cut)
+		a.degrade(reason, why+"; these are the passages")
+		return a.notice(passagesText(why, reason, a.found.Chunks))
 	}
 	a.answer.Text = a.text.String()
 	for n, p := range a.found.Chunks {

@@ -110,9 +110,9 @@ func TestWhatIsNotAnAnswerIsDeclared(t *testing.T) {
 		answer  bool
 		empty   bool
 	}{
-		{name: "no chat model", text: "No answer was written, because no chat model is set up here.", reasons: "answer/no_chat_model"},
+		{name: "no chat model", text: "No answer was written, because no chat model is set up here (no_chat_model).", reasons: "answer/no_chat_model"},
 		{
-			name: "a provider that is down", text: "No answer was written, because the chat model did not write one (unavailable).", reasons: "answer/unavailable",
+			name: "a provider that is down", text: "No answer was written, because the provider is down (unavailable).", reasons: "answer/unavailable",
 			chat: fakeChat(func(context.Context, ChatRequest, func(string) error) (ChatEnd, error) { return ChatEnd{}, unavailable }),
 		},
 		{
@@ -122,13 +122,13 @@ func TestWhatIsNotAnAnswerIsDeclared(t *testing.T) {
 			}),
 		},
 		{
-			name: "a panic", text: "No answer was written", reasons: "answer/internal",
+			name: "a panic", text: "No answer was written, because the server failed while it was to be written (internal).", reasons: "answer/internal",
 			chat: fakeChat(func(context.Context, ChatRequest, func(string) error) (ChatEnd, error) { panic("no") }),
 		},
-		{name: "nothing", text: "No answer was written, because the chat model wrote nothing.", reasons: "answer/empty", chat: saying()},
+		{name: "nothing", text: "No answer was written, because the chat model wrote nothing (empty).", reasons: "answer/empty", chat: saying()},
 		{name: "white space", text: "No answer was written", reasons: "answer/empty", chat: saying(" \n", "\n")},
 		{
-			name: "a filter that lets nothing through", text: "No answer was written", reasons: "answer/content_filter",
+			name: "a filter that lets nothing through", text: "No answer was written, because the provider's filter let nothing of it through (content_filter).", reasons: "answer/content_filter",
 			chat: fakeChat(func(context.Context, ChatRequest, func(string) error) (ChatEnd, error) {
 				return ChatEnd{FinishReason: "content_filter"}, nil
 			}),
@@ -210,8 +210,8 @@ func TestAskEndsByItsDeadline(t *testing.T) {
 		code  Code
 		want  string
 	}{
-		{name: "silent", start: quiet, want: "No answer was written"},
-		{name: "silent and deaf", start: quiet, deaf: true, want: "No answer was written"},
+		{name: "silent", start: quiet, want: "No answer was written, because no word came (timeout)."},
+		{name: "silent and deaf", start: quiet, deaf: true, want: "No answer was written, because the chat model did not answer by the deadline (timeout)."},
 		{name: "stalls", start: talks, code: Timeout},
 		{name: "stalls and is deaf", start: talks, deaf: true, code: Timeout},
 		{name: "stalls, and nobody was told", start: talks, nil: true, want: "No answer was written"},

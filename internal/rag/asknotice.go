@@ -1,6 +1,7 @@
 package rag
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -28,11 +29,50 @@ func emptySentence(reason EmptyReason, restricted bool) string {
 	return "No passage of your documents has anything of this question in it."
 }
 
+// unwritten says in words for readers why the chat model wrote no answer. Of an Error that
+// is its message up to the details, which are for operators and may be in the
+// provider's words: "the chat model refused the API key", without "(401)".
+func unwritten(err error) string {
+	var e *Error
+	code := CodeOf(err)
+	if errors.As(err, &e) && e.Field == "" && code != Internal {
+		said, _, _ := strings.Cut(e.Msg, ": ")
+		said, _, _ = strings.Cut(said, " (")
+		if said = strings.TrimSpace(said); said != "" {
+			return escaped(said)
+		}
+	}
+	switch code {
+	case Timeout, Canceled:
+		return "the chat model did not answer in time"
+	case Invalid, TooLarge, UnsupportedMedia:
+		return "the chat model refused the question"
+	case RateLimited, Overloaded:
+		return "too many answers are asked for at this moment"
+	case Internal:
+		return "the server failed while it was to be written"
+	case Unavailable, Unauthorized, Forbidden, NotFound, Conflict:
+	}
+	return "the chat model cannot be used at this moment"
+}
+
+// wordless says why a model that did not fail wrote nothing; cut is length,
+// content_filter or "".
+func wordless(cut string) (reason, why string) {
+	switch cut {
+	case "length":
+		return cut, "the chat model had used up the most tokens it may write before its first word"
+	case "content_filter":
+		return cut, "the provider's filter let nothing of it through"
+	}
+	return "empty", "the chat model wrote nothing"
+}
+
 // passagesText is the passages as Markdown, instead of an answer that was not
-// written because of why.
-func passagesText(why string, passages []Passage) string {
+// written because of why; reason is the same as a code.
+func passagesText(why, reason string, passages []Passage) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "No answer was written, because %s. These passages of your documents fit the question best:\n", why)
+	fmt.Fprintf(&b, "No answer was written, because %s (%s). These passages of your documents fit the question best:\n", why, reason)
 	for i, p := range passages {
 		fmt.Fprintf(&b, "\n**[%d] %s**\n\n", i+1, escaped(whereIs(p)))
 		for line := range strings.SplitSeq(strings.TrimSpace(p.Content), "\n") {
