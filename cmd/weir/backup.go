@@ -82,7 +82,7 @@ func (a *app) backup(cmd *cobra.Command, target string, force, asJSON bool) (err
 		return err
 	}
 	if info, err := os.Stat(c.Data); err != nil || !info.IsDir() {
-		return fmt.Errorf("there is no data folder %s to back up; name it with --data", c.Data)
+		return rag.Errorf(rag.NotFound, "there is no data folder %s to back up; name it with --data", c.Data)
 	}
 	lock := flock.New(filepath.Join(c.Data, backupLock), flock.SetPermissions(0o600))
 	taken, err := lock.TryLock()
@@ -90,7 +90,7 @@ func (a *app) backup(cmd *cobra.Command, target string, force, asJSON bool) (err
 	case err != nil:
 		return folderError(c.Data, "locked", err)
 	case !taken:
-		return errors.Join(fmt.Errorf("another backup of %s is under way", c.Data), lock.Close())
+		return errors.Join(rag.Errorf(rag.Conflict, "another backup of %s is under way", c.Data), lock.Close())
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	keys, err := readKeys(c.Data)
@@ -104,7 +104,7 @@ func (a *app) backup(cmd *cobra.Command, target string, force, asJSON bool) (err
 	told.end()
 	if err != nil {
 		if rag.CodeOf(err) == rag.Conflict {
-			return fmt.Errorf("%s; take another name, or --force to replace it", explain(err))
+			return rag.Errorf(codeOf(err), "%s; take another name, or --force to replace it", explain(err))
 		}
 		return err
 	}
@@ -133,10 +133,10 @@ func backupFile(target string, now time.Time) (string, error) {
 	case err == nil && info.IsDir():
 		return filepath.Join(target, "weir-"+now.UTC().Format("20060102T150405Z")+".backup"), nil
 	case strings.HasSuffix(target, string(filepath.Separator)):
-		return "", fmt.Errorf("there is no folder %s", target)
+		return "", rag.Errorf(rag.NotFound, "there is no folder %s", target)
 	}
 	if info, err := os.Stat(filepath.Dir(target)); err != nil || !info.IsDir() {
-		return "", fmt.Errorf("there is no folder %s; make it first", filepath.Dir(target))
+		return "", rag.Errorf(rag.NotFound, "there is no folder %s; make it first", filepath.Dir(target))
 	}
 	return target, nil
 }

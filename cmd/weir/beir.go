@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"weir/internal/rag"
 )
 
 // collection is a collection in the layout of BEIR
@@ -133,7 +135,7 @@ func eachLine(path string, f func(n int, line []byte) error) error {
 	file, err := os.Open(path) //nolint:gosec // the user names it
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("there is no %s", path)
+			return rag.Errorf(rag.NotFound, "there is no %s", path)
 		}
 		return err
 	}

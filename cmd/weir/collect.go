@@ -53,7 +53,7 @@ func collect(ctx context.Context, paths []string, stdinName, dataDir string) (do
 		info, err := os.Stat(path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, nil, fmt.Errorf("there is no file or folder %s", path)
+			return nil, nil, rag.Errorf(rag.NotFound, "there is no file or folder %s", path)
 		case err != nil:
 			return nil, nil, err
 		case info.Mode().IsRegular():

@@ -3,8 +3,9 @@
 package main
 
 import (
-	"fmt"
 	"os"
+
+	"weir/internal/rag"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,5 +26,5 @@ func checkOwner(path string) error {
 	if err := unix.Stat(path, &s); err != nil || int(s.Uid) == os.Geteuid() {
 		return nil // what is wrong with it shows when it is opened
 	}
-	return fmt.Errorf("%s belongs to the user with id %d; run this as that user (sudo -u '#%d' weir ...)", path, s.Uid, s.Uid)
+	return rag.Errorf(rag.Forbidden, "%s belongs to the user with id %d; run this as that user (sudo -u '#%d' weir ...)", path, s.Uid, s.Uid)
 }

@@ -241,7 +241,7 @@ func (a *app) indexCollection(ctx context.Context, b *bench, c config, col *coll
 		return nil, 0, err
 	}
 	if others := counts[rag.Ready] - len(ids); others > 0 {
-		return nil, 0, fmt.Errorf("the data folder holds %s of another evaluation, which would be found too; take another folder", plural(others, "document"))
+		return nil, 0, rag.Errorf(rag.Conflict, "the data folder holds %s of another evaluation, which would be found too; take another folder", plural(others, "document"))
 	}
 	return ids, empty, nil
 }

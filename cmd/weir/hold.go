@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"weir/internal/rag"
+
 	"github.com/gofrs/flock"
 )
 
@@ -70,7 +72,7 @@ func takeHold(dir, command string) (*hold, error) {
 // folderError says what to do about a folder that is another user's.
 func folderError(dir, done string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("the data folder %s cannot be written by this user; change its owner or take another with --data", dir)
+		return rag.Errorf(rag.Forbidden, "the data folder %s cannot be written by this user; change its owner or take another with --data", dir)
 	}
 	return fmt.Errorf("the data folder cannot be %s: %w", done, err)
 }
@@ -205,7 +207,7 @@ func holdOrServer(ctx context.Context, dir, command string, patience time.Durati
 			if errors.Is(ctx.Err(), context.Canceled) {
 				return nil, serverNote{}, ctx.Err()
 			}
-			return nil, serverNote{}, fmt.Errorf("%w, and did not let go within %v; wait for it, or use another folder (--data)", held, patience)
+			return nil, serverNote{}, rag.Errorf(rag.Conflict, "%w, and did not let go within %v; wait for it, or use another folder (--data)", held, patience)
 		}
 	}
 }

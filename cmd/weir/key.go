@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir/internal/identity"
+	"weir/internal/rag"
 
 	"github.com/spf13/cobra"
 )
@@ -167,7 +168,7 @@ func (a *app) keyRotate(cmd *cobra.Command, id string, grace time.Duration, asJS
 			return nil, err
 		}
 		if state := old.State(now); state != "active" {
-			return nil, fmt.Errorf("key %s is %s; make a new one with weir key create", id, state)
+			return nil, rag.Errorf(rag.Conflict, "key %s is %s; make a new one with weir key create", id, state)
 		}
 		next := *old
 		if old.Expires != nil { // as long a life as the old one had
@@ -217,5 +218,5 @@ func pickKey(keys []identity.Key, id string) (*identity.Key, error) {
 	if strings.HasPrefix(id, "weir_") {
 		return nil, usagef("give the id of the key, which is its middle part, and never the key itself on a command line: others see it")
 	}
-	return nil, fmt.Errorf("there is no key %q; weir key list has them", id)
+	return nil, rag.Errorf(rag.NotFound, "there is no key %q; weir key list has them", id)
 }

@@ -401,10 +401,10 @@ func TestVersion(t *testing.T) {
 		t.Errorf("--version: %+v", r)
 	}
 	for want, b := range map[string]build{
-		"weir (unversioned build) go os":     {Version: develVersion, Go: "go", Platform: "os"},
-		"weir commit abc (modified) go os":   {Version: develVersion, Commit: "abc", Modified: true, Go: "go", Platform: "os"},
-		"weir v1.2.3 go os":                  {Version: "v1.2.3", Go: "go", Platform: "os"},
-		"weir v1.2.3+dirty commit abc go os": {Version: "v1.2.3+dirty", Commit: "abc", Go: "go", Platform: "os"},
+		"weir devel go os":                       {Version: develVersion, Go: "go", Platform: "os"},
+		"weir devel commit abc (modified) go os": {Version: develVersion, Commit: "abc", Modified: true, Go: "go", Platform: "os"},
+		"weir v1.2.3 go os":                      {Version: "v1.2.3", Go: "go", Platform: "os"},
+		"weir v1.2.3+dirty commit abc go os":     {Version: "v1.2.3+dirty", Commit: "abc", Go: "go", Platform: "os"},
 	} {
 		if b.String() != want {
 			t.Errorf("got %s, want %s", b, want)

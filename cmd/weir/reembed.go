@@ -97,7 +97,7 @@ func (a *app) tellMove(ctx context.Context, f reembedFlags, from, to rag.Model, 
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			return errors.New("stopped before the end; what was made is kept, run the command again to go on")
+			return rag.Errorf(rag.Canceled, "stopped before the end; what was made is kept, run the command again to go on")
 		}
 		return err
 	}
@@ -141,7 +141,7 @@ func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote, f re
 				return err
 			}
 			if st.Move == nil {
-				return fmt.Errorf("the server at %s was restarted; run the command again to go on", note.Address)
+				return rag.Errorf(rag.Unavailable, "the server at %s was restarted; run the command again to go on", note.Address)
 			}
 			report(st.Move.Progress)
 			switch {

@@ -85,7 +85,7 @@ func (a *app) restore(cmd *cobra.Command, file string, force, asJSON bool) (err 
 	r, err := sqlite.Restore(ctx, sqlite.RestoreConfig{From: file, Dir: c.Data, Replace: force, Space: freeSpace, Tell: told.tell})
 	told.end()
 	if rag.CodeOf(err) == rag.Conflict {
-		return fmt.Errorf("%s; --force keeps them aside", explain(err))
+		return rag.Errorf(codeOf(err), "%s; --force keeps them aside", explain(err))
 	}
 	if err != nil {
 		return err
@@ -131,7 +131,7 @@ func checkEmpty(dir string) error {
 		case e.Name() == "restore-not-done", e.Name() == "weir.db.restoring": // of one that was broken off
 			return nil
 		default:
-			return fmt.Errorf("the data folder %s is not empty (it has %s); take an empty one with --data, or --force to keep aside what is there", dir, e.Name())
+			return rag.Errorf(rag.Conflict, "the data folder %s is not empty (it has %s); take an empty one with --data, or --force to keep aside what is there", dir, e.Name())
 		}
 	}
 	return nil

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -46,17 +48,22 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 		}
 	}
 	var usage usageError
+	programs := err != nil && forProgram(cmd, args)
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errReported):
 		return exitFailed
 	case errors.As(err, &usage):
-		tellProgram(cmd, out, rag.Errorf(rag.Invalid, "%s", usage))
+		if programs {
+			tellProgram(out, rag.Errorf(rag.Invalid, "%s", usage))
+		}
 		fmt.Fprintf(stderr, "weir: %s\nSee %q.\n", usage, cmd.CommandPath()+" --help")
 		return exitUsage
 	default:
-		tellProgram(cmd, out, err)
+		if programs {
+			tellProgram(out, err)
+		}
 		fmt.Fprintf(stderr, "weir: %s\n", explain(err))
 		return exitFailed
 	}
@@ -64,19 +71,48 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 
 // failure is an error as programs get it, from a command with --json.
 type failure struct {
-	Code         rag.Code `json:"code,omitempty"` // absent: none of those of the API
+	Code         rag.Code `json:"code"`
 	Message      string   `json:"message"`
 	Field        string   `json:"field,omitempty"`
 	Phase        string   `json:"phase,omitempty"`
 	RetryAfterMS int64    `json:"retry_after_ms,omitempty"`
 }
 
-// tellProgram prints a line {"error": …} where a program reads the results.
-func tellProgram(cmd *cobra.Command, out io.Writer, err error) {
-	if asked, none := cmd.Flags().GetBool("json"); none != nil || !asked {
-		return
+// codeOf is the code of any failure, also of what fails before there is a call: that
+// is about what the command was given, as an argument or in its settings, unless the system
+// says otherwise.
+func codeOf(err error) rag.Code {
+	var (
+		told   *rag.Error
+		system syscall.Errno
+	)
+	switch {
+	case errors.As(err, &told), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return rag.CodeOf(err)
+	case errors.Is(err, fs.ErrNotExist):
+		return rag.NotFound
+	case errors.Is(err, fs.ErrPermission):
+		return rag.Forbidden
+	case errors.As(err, &system): // a disk that is full, a server that is not there
+		return rag.Unavailable
+	default:
+		return rag.Invalid
 	}
-	f := failure{Message: explain(err)}
+}
+
+// forProgram reports whether a failure of cmd is to be told to a program. Where args were
+// read to an error, the flag may stand behind it.
+func forProgram(cmd *cobra.Command, args []string) bool {
+	asked, none := cmd.Flags().GetBool("json")
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return none == nil && (asked || slices.Contains(args, "--json") && !cmd.Flags().Changed("json"))
+}
+
+// tellProgram prints a line {"error": …} where a program reads the results.
+func tellProgram(out io.Writer, err error) {
+	f := failure{Code: codeOf(err), Message: explain(err)}
 	var e *rag.Error
 	if errors.As(err, &e) {
 		f = failure{e.Code, f.Message, e.Field, e.Phase, e.RetryAfter.Milliseconds()}

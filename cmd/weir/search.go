@@ -82,7 +82,7 @@ func (a *app) prepare(cmd *cobra.Command, question string, f *searchFlags) (c co
 		if err := c.checkVector(f.mode); err != nil {
 			return c, r, err
 		}
-		return c, r, fmt.Errorf("there is no data folder %s; index something first with \"weir ingest PATH\", or name another folder with --data", c.Data)
+		return c, r, rag.Errorf(rag.NotFound, "there is no data folder %s; index something first with \"weir ingest PATH\", or name another folder with --data", c.Data)
 	}
 	return c, rag.Request{
 		Query: question, SimilarityThreshold: f.least, MaxChunks: &f.maxChunks, TokenBudget: &f.budget,

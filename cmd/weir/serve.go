@@ -214,19 +214,19 @@ func secondServer(err error) error {
 		return err
 	}
 	if note, ok := readServer(held.dir, held.pid); ok {
-		return fmt.Errorf("%w (its address is %s); stop it first, or use another folder (--data)", held, note.url())
+		return rag.Errorf(rag.Conflict, "%w (its address is %s); stop it first, or use another folder (--data)", held, note.url())
 	}
-	return fmt.Errorf("%w; stop it first, or use another folder (--data)", held)
+	return rag.Errorf(rag.Conflict, "%w; stop it first, or use another folder (--data)", held)
 }
 
 // portTaken says what to do about an address that is taken.
 func portTaken(err error, address string) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("another program listens on %s; stop it, or take another port with --listen (--listen 127.0.0.1:0 takes a free one)", address)
+		return rag.Errorf(rag.Conflict, "another program listens on %s; stop it, or take another port with --listen (--listen 127.0.0.1:0 takes a free one)", address)
 	}
 	if _, port, splitErr := net.SplitHostPort(address); splitErr == nil && errors.Is(err, fs.ErrPermission) {
 		if n, atoiErr := strconv.Atoi(port); atoiErr == nil && n < firstFreePort {
-			return fmt.Errorf("this user may not listen on %s: ports below %d need privileges; take another with --listen", address, firstFreePort)
+			return rag.Errorf(rag.Forbidden, "this user may not listen on %s: ports below %d need privileges; take another with --listen", address, firstFreePort)
 		}
 	}
 	return err

@@ -9,8 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// develVersion is what Go calls a build that it knows no version of.
-const develVersion = "(devel)"
+// develVersion is that of a build that nobody gave a version, in every place: it is also a
+// part of headers (User-Agent), where Go's own "(devel)" would be a comment.
+const develVersion = "devel"
 
 // version is that of a release: the linker sets it (-X main.version=1.2.3) where
 // Go cannot know it, as in an image that is built without the repository.
@@ -18,7 +19,7 @@ var version string
 
 // build says what this binary is.
 type build struct {
-	Version  string `json:"version"` // of the module; "(devel)" when built from a work tree that is not tagged
+	Version  string `json:"version"` // of the module; "devel": built from a work tree that Go knows no version of
 	Commit   string `json:"commit,omitempty"`
 	Modified bool   `json:"modified,omitempty"` // the work tree was not the commit
 	Go       string `json:"go"`
@@ -31,7 +32,7 @@ func thisBuild() build {
 	if !ok {
 		return b
 	}
-	if info.Main.Version != "" {
+	if info.Main.Version != "" && info.Main.Version != "(devel)" {
 		b.Version = info.Main.Version
 	}
 	if version != "" {
@@ -50,15 +51,9 @@ func thisBuild() build {
 
 // String is the line of "weir version".
 func (b build) String() string {
-	line := "weir"
-	if b.Version != develVersion {
-		line += " " + b.Version
-	}
-	switch {
-	case b.Commit != "":
+	line := "weir " + b.Version
+	if b.Commit != "" {
 		line += " commit " + b.Commit
-	case b.Version == develVersion:
-		line += " (unversioned build)"
 	}
 	if b.Modified {
 		line += " (modified)"

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"weir/internal/rag"
 )
 
 // Each wrong use, its exit code and what is said of it, as a user would see
@@ -137,6 +144,70 @@ func TestWrongUses(t *testing.T) {
 		t.Error("a command left the store open")
 	}
 	golden(t, path, got.String())
+}
+
+// A program that asked for JSON is told of each failure with a code, whether it came to a
+// call or not, and whatever stands before --json.
+func TestFailuresForProgramsHaveACode(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, ".", "bad.yaml", "data: [\n")
+	write(t, ".", "keys.json", "{")
+	write(t, ".", "pictures/cat.jpg", "x")
+	write(t, ".", "full/other.txt", "x")
+	tests := []struct {
+		args []string
+		code rag.Code
+		exit int
+	}{
+		{[]string{"search", "--json"}, rag.Invalid, exitUsage},
+		{[]string{"search", "x", "--colour", "--json"}, rag.Invalid, exitUsage},
+		{[]string{"search", "x", "--max-chunks", "many", "--json"}, rag.Invalid, exitUsage},
+		{[]string{"search", "x", "--json", "--config", "bad.yaml"}, rag.Invalid, exitUsage},
+		{[]string{"search", "x", "--json", "--data", "none"}, rag.NotFound, exitFailed},
+		{[]string{"search", "x", "--json", "--document", "nope", "--data", "none"}, rag.NotFound, exitFailed},
+		{[]string{"ingest", "none", "--json"}, rag.NotFound, exitFailed},
+		{[]string{"ingest", "pictures", "--json"}, rag.Invalid, exitFailed},
+		{[]string{"key", "list", "--json", "--keys-file", "keys.json"}, rag.Invalid, exitFailed},
+		{[]string{"key", "rotate", "nobody", "--json"}, rag.NotFound, exitFailed},
+		{[]string{"eval", "none", "--json"}, rag.Invalid, exitFailed},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			r := weir(t, "", tt.args...)
+			var told struct{ Error failure }
+			if err := json.Unmarshal([]byte(r.out), &told); err != nil {
+				t.Fatalf("%v: %q %q", err, r.out, r.stderr)
+			}
+			if told.Error.Code != tt.code || told.Error.Message == "" || r.code != tt.exit || r.stderr == "" {
+				t.Errorf("exit %d: %s, want %d and %s", r.code, r.out, tt.exit, tt.code)
+			}
+		})
+	}
+	if r := weir(t, "", "search", "x", "--colour", "--", "--json"); strings.Contains(r.out, "error") {
+		t.Errorf("what is no flag was taken for one: %s", r.out)
+	}
+}
+
+func TestCodeOf(t *testing.T) {
+	tests := []struct {
+		err  error
+		want rag.Code
+	}{
+		{rag.Errorf(rag.Overloaded, "full"), rag.Overloaded},
+		{fmt.Errorf("while reading: %w", context.DeadlineExceeded), rag.Timeout},
+		{context.Canceled, rag.Canceled},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.ENOENT}, rag.NotFound},
+		{&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, rag.Forbidden},
+		{&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, rag.Unavailable},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, rag.Unavailable},
+		{secondServer(&heldError{dir: t.TempDir()}), rag.Conflict},
+		{errors.New("questions.jsonl:3: is no question"), rag.Invalid},
+	}
+	for _, tt := range tests {
+		if got := codeOf(tt.err); got != tt.want {
+			t.Errorf("%v: %s, want %s", tt.err, got, tt.want)
+		}
+	}
 }
 
 func quoted(args []string) string {
