@@ -16,7 +16,7 @@ const clockLook = time.Minute
 // events. They do not ask whether their key is still good: they are told. One costs an
 // entry here, and a timer if its key or token runs out.
 type holds struct {
-	judge func(rag.Caller) (end error, until time.Time) // until: when to judge again; zero: when told
+	judge func(rag.Caller) (until time.Time, end error) // until: when to judge again; zero: when told
 	now   func() time.Time
 
 	mu    sync.Mutex
@@ -70,7 +70,7 @@ func (s *holds) lookAtAll() {
 
 // look ends a call whose time has come. s.mu is held.
 func (s *holds) look(h *hold) {
-	why, until := s.judge(h.caller)
+	until, why := s.judge(h.caller)
 	if why != nil {
 		h.end(&rag.Error{Code: rag.Unauthorized, Field: "Authorization", Msg: why.Error() + " since this call began", Err: why})
 		return
@@ -92,27 +92,27 @@ func (s *holds) look(h *hold) {
 }
 
 // judge says why c would not be let in now as it was, or until when it would at most.
-func (g *Gate) judge(c rag.Caller) (end error, until time.Time) {
+func (g *Gate) judge(c rag.Caller) (until time.Time, end error) {
 	now := g.cfg.now()
 	if c.Kind == rag.CallerToken {
 		if !now.Before(c.Expires) {
-			return tokenExpired, time.Time{}
+			return time.Time{}, tokenExpired
 		}
-		return nil, c.Expires
+		return c.Expires, nil
 	}
 	k, known := g.ring.find(c.KeyID)
 	state := k.State(now)
 	switch {
 	case !known:
-		return keyGone, time.Time{}
+		return time.Time{}, keyGone
 	case state == "revoked":
-		return keyRevoked, time.Time{}
+		return time.Time{}, keyRevoked
 	case state == "expired":
-		return keyExpired, time.Time{}
+		return time.Time{}, keyExpired
 	case c.Rights&^k.Rights() != 0 || !k.Service && k.User != c.User || k.Service && c.User != "" && !k.serves(c.User):
-		return keyChanged, time.Time{}
+		return time.Time{}, keyChanged
 	case k.Expires != nil:
-		return nil, *k.Expires
+		return *k.Expires, nil
 	}
-	return nil, time.Time{}
+	return time.Time{}, nil
 }
