@@ -63,8 +63,7 @@ func (a *app) reembed(cmd *cobra.Command, f reembedFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close(ctx)) }()
-	from, to := e.Model(), e.next.Model()
-	return a.tellMove(ctx, f, from, to, func(report func(rag.Progress)) error { return e.Reembed(ctx, e.next, report) })
+	return a.tellMove(ctx, f, func(report func(rag.Move)) error { return e.Reembed(ctx, e.next, report) })
 }
 
 // movedJSON is the result of reembed --json, and each of its steps.
@@ -75,24 +74,24 @@ type movedJSON struct {
 	Moved    bool         `json:"moved"` // false in a step
 }
 
-// tellMove runs a move and prints how far it is, a line for each tenth.
-func (a *app) tellMove(ctx context.Context, f reembedFlags, from, to rag.Model, move func(report func(rag.Progress)) error) error {
+// tellMove runs a move, which reports at least once, and prints how far it is, a
+// line for each tenth.
+func (a *app) tellMove(ctx context.Context, f reembedFlags, move func(report func(rag.Move)) error) error {
 	tenth := -1
-	var last rag.Progress
-	state := movedJSON{To: to}
-	if from != (rag.Model{}) {
-		state.From = &from
-	}
-	err := move(func(p rag.Progress) {
-		last = p
+	var state movedJSON
+	err := move(func(m rag.Move) {
+		p := m.Progress
+		state.To, state.Progress = m.To, p
+		if m.From != (rag.Model{}) {
+			state.From = &m.From
+		}
 		if p.Total <= 0 || p.Done*10/p.Total <= tenth {
 			return
 		}
-		tenth = p.Done * 10 / p.Total
-		if state.Progress = p; f.json {
+		if tenth = p.Done * 10 / p.Total; f.json {
 			_ = printJSONLine(a.stderr, state) // talk: nothing is lost with it
 		} else {
-			fmt.Fprintf(a.stderr, "%d of %d passages have a vector of %s\n", p.Done, p.Total, to.Name)
+			fmt.Fprintf(a.stderr, "%d of %d passages have a vector of %s\n", p.Done, p.Total, m.To.Name)
 		}
 	})
 	if err != nil {
@@ -102,14 +101,14 @@ func (a *app) tellMove(ctx context.Context, f reembedFlags, from, to rag.Model, 
 		return err
 	}
 	if f.json {
-		state.Progress, state.Moved = last, true
+		state.Moved = true
 		return printJSONLine(a.stdout, state)
 	}
-	if from == to || from == (rag.Model{}) {
-		fmt.Fprintf(a.stdout, "All %d passages have vectors of %s.\n", last.Total, to.Name)
+	if state.From == nil || *state.From == state.To {
+		fmt.Fprintf(a.stdout, "All %d passages have vectors of %s.\n", state.Progress.Total, state.To.Name)
 		return nil
 	}
-	fmt.Fprintf(a.stdout, "Moved from %s to %s: %d passages.\n", from.Name, to.Name, last.Total)
+	fmt.Fprintf(a.stdout, "Moved from %s to %s: %d passages.\n", state.From.Name, state.To.Name, state.Progress.Total)
 	return nil
 }
 
@@ -132,7 +131,7 @@ func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote, f re
 	if named := (rag.Model{Name: c.EmbeddingModel, Dim: c.Dimensions}); c.given("WEIR_EMBEDDING_MODEL") && named.Name != m.To.Name {
 		fmt.Fprintf(a.stderr, "weir: the server at %s moves the documents to %s, the model of its own settings, not to %s\n", note.Address, m.To.Name, named.Name)
 	}
-	return a.tellMove(ctx, f, m.From, m.To, func(report func(rag.Progress)) error {
+	return a.tellMove(ctx, f, func(report func(rag.Move)) error {
 		poll := time.NewTicker(movePoll)
 		defer poll.Stop()
 		for {
@@ -143,7 +142,7 @@ func (a *app) reembedThrough(cmd *cobra.Command, c config, note serverNote, f re
 			if st.Move == nil {
 				return rag.Errorf(rag.Unavailable, "the server at %s was restarted; run the command again to go on", note.Address)
 			}
-			report(st.Move.Progress)
+			report(*st.Move)
 			switch {
 			case st.Move.Running:
 			case st.Move.Error != nil:

@@ -13,14 +13,14 @@ import (
 // becomes of what was made, and of no caller.
 func TestReembedTells(t *testing.T) {
 	from, to := rag.Model{Name: "old", Dim: 2}, rag.Model{Name: "new", Dim: 3}
-	steps := func(report func(rag.Progress)) {
+	steps := func(report func(rag.Move)) {
 		for done := range 3 {
-			report(rag.Progress{Done: done, Total: 2})
+			report(rag.Move{From: from, To: to, Progress: rag.Progress{Done: done, Total: 2}})
 		}
 	}
 	var out, talk strings.Builder
 	a := &app{stdout: &out, stderr: &talk}
-	err := a.tellMove(t.Context(), reembedFlags{json: true}, from, to, func(report func(rag.Progress)) error { steps(report); return nil })
+	err := a.tellMove(t.Context(), reembedFlags{json: true}, func(report func(rag.Move)) error { steps(report); return nil })
 	got := decode[movedJSON](t, out.String())
 	if err != nil || !got.Moved || got.From == nil || *got.From != from || got.To != to || got.Progress.Done != 2 {
 		t.Errorf("%+v, %v", got, err)
@@ -30,7 +30,7 @@ func TestReembedTells(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	out.Reset()
-	err = a.tellMove(ctx, reembedFlags{}, from, to, func(report func(rag.Progress)) error {
+	err = a.tellMove(ctx, reembedFlags{}, func(report func(rag.Move)) error {
 		steps(report)
 		stop()
 		return &rag.Error{Code: rag.Canceled, Msg: "the caller left before the answer was ready"}

@@ -41,7 +41,7 @@ func (d *database) explain(ctx context.Context, doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &told), errors.Is(err, rag.ErrLeaseLost):
+	case errors.As(err, &told), errors.Is(err, rag.ErrLeaseLost), errors.Is(err, rag.ErrMoveLost):
 		return err
 	case ctx.Err() != nil:
 		return ended(ctx, doing)

@@ -43,19 +43,32 @@ func (s *Store) LiveModel(ctx context.Context) (m rag.Model, err error) {
 	err = s.transact(ctx, s.reading(s.other), everybody(), "look up the model in use", func(ctx context.Context, tx pgx.Tx) error {
 		m = rag.Model{}
 		key, err := liveModel(ctx, tx, "")
-		if err == nil && key == 0 {
-			err = tx.QueryRow(ctx, `
-SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL GROUP BY model ORDER BY count(*) DESC, model DESC LIMIT 1`).Scan(&key)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			err = tx.QueryRow(ctx, "SELECT name, dimensions FROM models WHERE key = $1", key).Scan(&m.Name, &m.Dim)
+		if key == 0 {
+			m, err = embeddedWith(ctx, tx)
+		} else {
+			m, err = modelOf(ctx, tx, "$1", key)
 		}
-		if noRows(err) {
-			return nil
-		}
-		m.Name = original(m.Name)
 		return err
 	})
+	return m, err
+}
+
+// embeddedWith is the model that most documents have vectors of; zero: none has any.
+func embeddedWith(ctx context.Context, tx pgx.Tx) (rag.Model, error) {
+	return modelOf(ctx, tx, `(
+SELECT model FROM documents WHERE status = 'ready' AND model IS NOT NULL GROUP BY model ORDER BY count(*) DESC, model DESC LIMIT 1)`)
+}
+
+// modelOf is the model of a key; zero: there is none.
+func modelOf(ctx context.Context, tx pgx.Tx, key string, args ...any) (m rag.Model, err error) {
+	err = tx.QueryRow(ctx, "SELECT name, dimensions FROM models WHERE key = "+key, args...).Scan(&m.Name, &m.Dim)
+	if noRows(err) {
+		return rag.Model{}, nil
+	}
+	m.Name = original(m.Name)
 	return m, err
 }
 
@@ -113,60 +126,44 @@ func inUse(ctx context.Context, tx pgx.Tx, m rag.Model, key int32) (bool, error)
 
 // whereOutdated finds what is not prepared for the model $1.
 const whereOutdated = ` FROM documents d WHERE d.status = 'ready' AND d.chunks > 0
-  AND coalesce(d.model, 0) <> $1 AND coalesce(d.next_model, 0) <> $1`
+  AND d.model IS DISTINCT FROM $1 AND d.next_model IS DISTINCT FROM $1`
 
-// Outdated implements [rag.Reembedder]. It also notes m as the model that
-// documents are moved to, which keeps its vectors from being swept away.
-func (s *Store) Outdated(ctx context.Context, m rag.Model, after int64) (*rag.Outdated, error) {
+// Outdated implements [rag.Reembedder].
+func (s *Store) Outdated(ctx context.Context, m rag.Model, after int64) (o *rag.Outdated, err error) {
 	if err := checkModel(m); err != nil {
 		return nil, err
 	}
-	const doing = "look for documents of another model"
-	var key, target int32
-	if err := s.transact(ctx, s.reading(s.other), everybody(), doing, func(ctx context.Context, tx pgx.Tx) (err error) {
-		if key, err = modelKey(ctx, tx, m); err != nil {
+	err = s.transact(ctx, s.reading(s.other), everybody(), "look for documents of another model", func(ctx context.Context, tx pgx.Tx) error {
+		key, err := modelKey(ctx, tx, m)
+		if err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, "SELECT coalesce(target, 0) FROM moves").Scan(&target)
-	}); err != nil {
-		return nil, err
-	}
-	if key == 0 || target != key {
-		if err := s.transact(ctx, s.writing(), everybody(), doing, func(ctx context.Context, tx pgx.Tx) (err error) {
-			if key, err = addModel(ctx, tx, m); err != nil {
-				return err
-			}
-			_, err = tx.Exec(ctx, "UPDATE moves SET target = $1", key)
-			return err
-		}); err != nil {
-			return nil, err
+		if o = s.ahead.next(key, after); o != nil {
+			return nil
 		}
-	}
-	if o := s.ahead.next(key, after); o != nil {
-		return o, nil
-	}
-	var found []rag.Outdated
-	err := s.transact(ctx, s.reading(s.other), everybody(), doing, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, "SELECT d.key, d.id, (SELECT name FROM owners o WHERE o.owner = d.owner)"+whereOutdated+" AND d.key > $2 ORDER BY d.key LIMIT $3",
 			key, after, outdatedAtOnce)
 		if err != nil {
 			return err
 		}
-		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (o rag.Outdated, err error) {
+		found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (o rag.Outdated, err error) {
 			var id uuid.UUID
 			var name []byte
 			err = row.Scan(&o.Order, &id, &name)
 			o.User, o.DocID = rag.User(name), id.String()
 			return o, err
 		})
+		if err == nil && len(found) > 0 {
+			s.ahead.keep(key, found)
+			o = &rag.Outdated{}
+			*o = found[0]
+		}
 		return err
 	})
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	s.ahead.keep(key, found)
-	o := found[0]
-	return &o, nil
+	return o, nil
 }
 
 // outdated returns the document, or the NotFound error.
@@ -195,27 +192,33 @@ func (s *Store) Unmoved(ctx context.Context, o rag.Outdated, m rag.Model, limit 
 }
 
 // PutMoved implements [rag.Reembedder].
-func (s *Store) PutMoved(ctx context.Context, o rag.Outdated, m rag.Model, indexes []int, vectors [][]float32) error {
-	if err := checkVectors(m, indexes, vectors); err != nil {
+func (s *Store) PutMoved(ctx context.Context, l rag.MoveLease, o rag.Outdated, indexes []int, vectors [][]float32) error {
+	if err := checkVectors(l.To, indexes, vectors); err != nil {
 		return err
 	}
 	return s.write(ctx, o.User, "store vectors", func(ctx context.Context, tx pgx.Tx) error {
+		if err := keepMove(ctx, tx, l); err != nil {
+			return err
+		}
 		r, err := outdated(ctx, tx, o, forUpdate)
 		if err != nil {
 			return err
 		}
-		return s.putVectors(ctx, tx, ownerOf(o.User), r, m, indexes, vectors)
+		return s.putVectors(ctx, tx, ownerOf(o.User), r, l.To, indexes, vectors)
 	})
 }
 
 // Prepare implements [rag.Reembedder].
-func (s *Store) Prepare(ctx context.Context, o rag.Outdated, m rag.Model) error {
+func (s *Store) Prepare(ctx context.Context, l rag.MoveLease, o rag.Outdated) error {
 	return s.write(ctx, o.User, "prepare the document for another model", func(ctx context.Context, tx pgx.Tx) error {
+		if err := keepMove(ctx, tx, l); err != nil {
+			return err
+		}
 		r, err := outdated(ctx, tx, o, forUpdate)
 		if err != nil {
 			return err
 		}
-		key, err := publishable(ctx, tx, o.User, r, m)
+		key, err := publishable(ctx, tx, o.User, r, l.To)
 		if err != nil {
 			return err
 		}
@@ -244,17 +247,17 @@ SELECT coalesce(sum(chunks), 0), coalesce(sum(chunks) FILTER (WHERE model = $1 O
 const switchTime = 30 * time.Minute
 
 // SwitchModel implements [rag.Reembedder].
-func (s *Store) SwitchModel(ctx context.Context, m rag.Model) (left int, err error) {
-	if err := checkModel(m); err != nil {
-		return 0, err
-	}
+func (s *Store) SwitchModel(ctx context.Context, l rag.MoveLease) (left int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, switchTime)
 	defer cancel()
 	err = s.transact(ctx, s.writing(), everybody(), "change the model in use", func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := liveModel(ctx, tx, "FOR UPDATE"); err != nil {
 			return err
 		}
-		key, err := addModel(ctx, tx, m)
+		if err := keepMove(ctx, tx, l); err != nil {
+			return err
+		}
+		key, err := addModel(ctx, tx, l.To)
 		if err != nil {
 			return err
 		}
@@ -281,8 +284,8 @@ WHERE status = 'ready' AND chunks > 0`, key); err != nil {
 
 // sweepOldVectors removes some vectors of a document that are of a model no
 // longer in use, unless a new move has begun. What a document is prepared with
-// stays: another server's move may be under way to it, whose target was taken
-// back by the end of a second one. more tells that there may be more.
+// stays: the move to it may have lost its target to a server of an older Weir,
+// which knows no lease. more tells that there may be more.
 func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTime)
 	defer cancel()

@@ -308,7 +308,11 @@ func TestOldModelsAreSwept(t *testing.T) {
 	for i := range n {
 		indexes, vectors = append(indexes, i), append(vectors, vector(r, to.Dim))
 	}
-	if err := s.PutMoved(t.Context(), *o, to, indexes, vectors); err != nil {
+	l, err := s.BeginMove(t.Context(), to, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutMoved(t.Context(), l, *o, indexes, vectors); err != nil {
 		t.Fatal(err)
 	}
 	want := func(all int64) {
@@ -321,11 +325,11 @@ func TestOldModelsAreSwept(t *testing.T) {
 		})
 	}
 	want(2 * n)
-	if err := s.Prepare(t.Context(), *o, to); err != nil {
+	if err := s.Prepare(t.Context(), l, *o); err != nil {
 		t.Fatal(err)
 	}
 	want(2 * n)
-	if left, err := s.SwitchModel(t.Context(), to); err != nil || left != 0 {
+	if left, err := s.SwitchModel(t.Context(), l); err != nil || left != 0 {
 		t.Fatalf("SwitchModel: %d, %v", left, err)
 	}
 	want(n)

@@ -100,8 +100,12 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // readTables reads nothing of all that a search reads: it fails where a table is
 // gone or may not be read.
-const readTables = `SELECT d.key, c.idx, v.v OPERATOR({ext}.<#>) v.v, b.data, o.generation, m.live, n.key
-FROM documents d, chunks c, vectors v, blobs b, owners o, moves m, models n LIMIT 0`
+const readTables = `SELECT d.key, c.idx, v.v OPERATOR({ext}.<#>) v.v, b.data, o.generation, n.key
+FROM documents d, chunks c, vectors v, blobs b, owners o, models n LIMIT 0`
+
+// mayFollow asks for the right to see which model is in use, without asking the
+// table: no search waits for whoever has locked that.
+const mayFollow = "SELECT coalesce(has_column_privilege(to_regclass('moves'), 'live', 'SELECT'), false)"
 
 // Readable implements [rag.Halves]. It asks as a search does: with one of the
 // connections that searches have.
@@ -121,6 +125,13 @@ func (s *Store) Readable(ctx context.Context) error {
 		}
 		if _, err = tx.Exec(ctx, s.sql(readTables)); err != nil {
 			return err
+		}
+		var follow bool
+		if err := tx.QueryRow(ctx, mayFollow).Scan(&follow); err != nil {
+			return err
+		}
+		if !follow {
+			return &rag.Error{Code: rag.Unavailable, Phase: phase, Msg: doing + ": the table moves is gone, or the database refuses this user to read it"}
 		}
 		_, err = tx.Exec(ctx, "SELECT key FROM documents LIMIT 1")
 		return err

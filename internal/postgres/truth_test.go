@@ -42,6 +42,23 @@ func TestReadyIsTrueOfSearches(t *testing.T) {
 			whole(t, s)
 		})
 	}
+	t.Run("moves is locked", func(t *testing.T) {
+		db := c.Database(t)
+		s := open(t, postgres.Config{Address: c.URL(pgtest.Role, db)})
+		publish(t, s, alice, "a.txt", 5, testModel(), rand.New(rand.NewPCG(1, 2)))
+		conn := connection(t, c.Superuser(db))
+		if _, err := conn.Exec(t.Context(), "BEGIN; LOCK TABLE weir.moves IN ACCESS EXCLUSIVE MODE"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		if err := s.Readable(ctx); err != nil {
+			t.Errorf("Readable: %v", err)
+		}
+		if _, errs := callers(t, s, 5, 5*time.Second); len(errs) > 0 {
+			t.Error(errs)
+		}
+	})
 	t.Run("may not write", func(t *testing.T) {
 		db := c.Database(t)
 		s := open(t, postgres.Config{Address: c.URL(pgtest.Role, db)})

@@ -194,13 +194,14 @@ func (s *Service) follower(ctx context.Context) {
 }
 
 // overtaken is the error of a move to the model of the settings that nobody can
-// want who knows what another server did; nil when it is in order.
+// want who knows what another server did; nil when it is in order. The other one
+// has moved the documents, or was started beside this one when there were none.
 func (s *Service) overtaken() error {
 	live, named := s.Model(), s.cfg.Next.Model()
 	if live == named || live == s.following.since() {
 		return nil
 	}
-	return Errorf(Conflict, "another server has moved the documents to %s since this one was started, whose settings name %s; "+
+	return Errorf(Conflict, "another server has made %s the model in use since this one was started, whose settings name %s; "+
 		"restart this one with the settings that are right, or ask with force", live.Name, named.Name)
 }
 

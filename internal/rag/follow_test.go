@@ -3,6 +3,7 @@ package rag
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,9 @@ type shared struct {
 	looks     int
 	published Model
 	put       Model // whose vectors the document in work has
+	lease     MoveLease
+	leases    int
+	renewed   int
 }
 
 func newShared(live Model, documents bool) *shared {
@@ -110,12 +114,70 @@ func (s *shared) Outdated(context.Context, Model, int64) (*Outdated, error) { re
 func (s *shared) Unmoved(context.Context, Outdated, Model, int) ([]Chunk, error) {
 	return nil, nil
 }
-func (s *shared) PutMoved(context.Context, Outdated, Model, []int, [][]float32) error { return nil }
-func (s *shared) Prepare(context.Context, Outdated, Model) error                      { return nil }
-func (s *shared) Moved(context.Context, Model) (Progress, error)                      { return Progress{}, nil }
+func (s *shared) PutMoved(context.Context, MoveLease, Outdated, []int, [][]float32) error { return nil }
+func (s *shared) Prepare(context.Context, MoveLease, Outdated) error                      { return nil }
+func (s *shared) Moved(context.Context, Model) (Progress, error)                          { return Progress{}, nil }
 
-func (s *shared) SwitchModel(_ context.Context, m Model) (int, error) {
-	s.move(m)
+func (s *shared) BeginMove(_ context.Context, m Model, _ time.Duration) (MoveLease, error) {
+	s.state.Lock()
+	defer s.state.Unlock()
+	if s.lease.Token != "" {
+		return MoveLease{}, MoveUnderWay(s.lease.To, time.Now())
+	}
+	s.leases++
+	s.lease = MoveLease{To: m, Token: strconv.Itoa(s.leases)}
+	if s.documents {
+		s.lease.From = s.live
+	}
+	return s.lease, nil
+}
+
+func (s *shared) RenewMove(_ context.Context, l MoveLease, _ time.Duration) error {
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.renewed++
+	if l.Token != s.lease.Token {
+		return ErrMoveLost
+	}
+	return nil
+}
+
+func (s *shared) EndMove(_ context.Context, l MoveLease) error {
+	s.state.Lock()
+	defer s.state.Unlock()
+	if l.Token == s.lease.Token {
+		s.lease = MoveLease{}
+	}
+	return nil
+}
+
+func (s *shared) leased() bool {
+	s.state.Lock()
+	defer s.state.Unlock()
+	return s.lease.Token != ""
+}
+
+func (s *shared) renewals() int {
+	s.state.Lock()
+	defer s.state.Unlock()
+	return s.renewed
+}
+
+// expire has the lease on the move run out.
+func (s *shared) expire() {
+	s.state.Lock()
+	defer s.state.Unlock()
+	s.lease = MoveLease{}
+}
+
+func (s *shared) SwitchModel(_ context.Context, l MoveLease) (int, error) {
+	s.state.Lock()
+	taken := l.Token != s.lease.Token
+	s.state.Unlock()
+	if taken {
+		return 0, ErrMoveLost
+	}
+	s.move(l.To)
 	return 0, nil
 }
 
@@ -301,17 +363,20 @@ func TestSettingsThatAreBehindMoveNothingBack(t *testing.T) {
 	if m, err := asked.StartReembed(t.Context(), false); err != nil || m.To != modelB() {
 		t.Fatalf("asked by the settings: %+v, %v", m, err)
 	}
+	store.expire() // nobody runs these servers
 	store.move(modelB())
 	_, err := old.StartReembed(t.Context(), false)
-	if CodeOf(err) != Conflict || !strings.Contains(err.Error(), "moved the documents to b") || !strings.Contains(err.Error(), "settings name a") {
+	if CodeOf(err) != Conflict || !strings.Contains(err.Error(), "made b the model in use") || !strings.Contains(err.Error(), "settings name a") {
 		t.Errorf("by settings that are behind: %v", err)
 	}
 	if m, err := old.StartReembed(t.Context(), true); err != nil || m.To != modelA() {
 		t.Errorf("by force: %+v, %v", m, err)
 	}
+	store.expire()
 	if m, err := server(t, store, modelA(), modelB()).StartReembed(t.Context(), false); err != nil || m.To != modelA() {
 		t.Errorf("started again: %+v, %v", m, err)
 	}
+	store.expire()
 	own := server(t, store, modelA(), modelB())
 	if err := own.Reembed(t.Context(), own.cfg.Next, nil); err != nil {
 		t.Fatal(err)
@@ -369,12 +434,17 @@ func (u *undone) Unmoved(context.Context, Outdated, Model, int) ([]Chunk, error)
 	return []Chunk{{DocID: "d", Content: "text"}}, nil
 }
 
-func (u *undone) PutMoved(context.Context, Outdated, Model, []int, [][]float32) error {
+func (u *undone) PutMoved(_ context.Context, l MoveLease, _ Outdated, _ []int, _ [][]float32) error {
+	u.state.Lock()
+	defer u.state.Unlock()
+	if l.Token != u.lease.Token {
+		return ErrMoveLost
+	}
 	u.made++
 	return nil
 }
 
-func (u *undone) Prepare(context.Context, Outdated, Model) error {
+func (u *undone) Prepare(context.Context, MoveLease, Outdated) error {
 	if u.times == 0 {
 		return nil
 	}

@@ -16,9 +16,14 @@ type Move struct {
 	Began    time.Time      `json:"began_at"`
 }
 
-// moves is the wish for a move, and the latest one.
+// newMove is the beginning of a move.
+func newMove(l MoveLease) Move {
+	return Move{From: l.From, To: l.To, Running: true, Began: time.Now().UTC()}
+}
+
+// moves is the move that is to be done, and the latest one.
 type moves struct {
-	wanted chan struct{} // with room for one
+	begun chan MoveLease // with room for one
 
 	mu     sync.Mutex
 	latest *Move
@@ -41,48 +46,67 @@ func (v *moves) set(f func(*Move)) {
 }
 
 // StartReembed has Run move all documents to the model of Config.Next, and
-// returns at once. How it goes is in Status. While a move is under way it does
-// nothing. When another server has moved the documents to a model that is not
-// Next's since this one was started, that is a Conflict error, unless force is
-// set: settings that are behind must not move the documents back.
+// returns at once. How it goes is in Status. While this server moves them it
+// does nothing; while another does, it is a Conflict error. So it is when the
+// model in use has become one that is not Next's since this server was started,
+// unless force is set: settings that are behind must not move the documents back.
 func (s *Service) StartReembed(ctx context.Context, force bool) (*Move, error) {
-	next := s.cfg.Next
-	switch _, ok := s.store.(Reembedder); {
-	case !ok:
-		return nil, Errorf(Invalid, "this store cannot move its documents to another model")
-	case next.Model() == (Model{}):
-		return nil, Errorf(Invalid, "there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
+	store, err := s.movable(s.cfg.Next)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := s.deadline(ctx, 0)
 	defer cancel()
-	if _, err := await(ctx, func() (struct{}, error) { return struct{}{}, s.look(ctx) }); err != nil {
-		return nil, err
-	}
-	if err := s.overtaken(); err != nil && !force {
-		return nil, err
-	}
-	s.moves.mu.Lock()
-	defer s.moves.mu.Unlock()
-	if m := s.moves.latest; m == nil || !m.Running {
-		s.moves.latest = &Move{From: s.Model(), To: next.Model(), Running: true, Began: time.Now().UTC()}
-		select {
-		case s.moves.wanted <- struct{}{}:
-		default: // cannot be: one is taken out for each that runs
+	// Whoever leaves does so from a lease that is handed on or not taken.
+	return await(ctx, func() (*Move, error) {
+		if err := s.look(ctx); err != nil {
+			return nil, err
 		}
-	}
-	m := *s.moves.latest
-	return &m, nil
+		if err := s.overtaken(); err != nil && !force {
+			return nil, err
+		}
+		if m := s.moves.look(); m != nil && m.Running {
+			return m, nil
+		}
+		lease, err := store.BeginMove(ctx, s.cfg.Next.Model(), s.cfg.Lease)
+		if err != nil {
+			if m := s.moves.look(); CodeOf(err) == Conflict && m != nil && m.Running {
+				return m, nil // another caller of this server was faster
+			}
+			return nil, err
+		}
+		return s.moves.begin(lease), nil
+	})
 }
 
-// mover does the moves that are asked for.
+// begin hands a move to the mover.
+func (v *moves) begin(l MoveLease) *Move {
+	m := newMove(l)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.latest = &m
+	select {
+	case <-v.begun: // one that nobody took up, and that has lost its lease
+	default:
+	}
+	v.begun <- l
+	shown := m
+	return &shown
+}
+
+// mover does the moves that were begun.
 func (s *Service) mover(ctx context.Context) {
 	for {
+		var lease MoveLease
 		select {
-		case <-s.moves.wanted:
+		case lease = <-s.moves.begun:
 		case <-ctx.Done():
 			return
 		}
-		err := s.Reembed(ctx, s.cfg.Next, func(p Progress) { s.moves.set(func(m *Move) { m.Progress = p }) })
+		store, err := s.movable(s.cfg.Next)
+		if err == nil {
+			err = s.moveAll(ctx, store, s.cfg.Next, *s.moves.look(), lease, func(now Move) { s.moves.set(func(m *Move) { m.Progress = now.Progress }) })
+		}
 		if err != nil {
 			s.cfg.Log.ErrorContext(ctx, "moving the documents to another model ended before its end", "error", err)
 		}

@@ -13,7 +13,9 @@ import (
 //
 // The vectors of the new model are made beside those in use, document by
 // document, and are kept if the work is broken off; SwitchModel then changes
-// all documents over in one step.
+// all documents over in one step. Of all who work on the store one at a time
+// does so: the one who has the lease. PutMoved, Prepare, SwitchModel and
+// RenewMove return ErrMoveLost, and change nothing, once another has it.
 type Reembedder interface {
 	// LiveModel is the model that questions are to be asked with, and that
 	// Publish takes; zero: nobody said, and there are no vectors.
@@ -23,21 +25,47 @@ type Reembedder interface {
 	// any other model, with a Conflict error too. Nothing is written when m is
 	// in use already.
 	UseModel(ctx context.Context, m Model) error
+	// BeginMove takes the lease for ttl, and goes on with what was made for m
+	// before. While another has it, whatever model they move to, it is the error
+	// of [MoveUnderWay]. One that has run out can be taken by anybody; until
+	// somebody does, its holder may go on.
+	BeginMove(ctx context.Context, m Model, ttl time.Duration) (MoveLease, error)
+	// RenewMove has the lease run for ttl from now on.
+	RenewMove(ctx context.Context, l MoveLease, ttl time.Duration) error
+	// EndMove gives the lease back. It does nothing when that is lost.
+	EndMove(ctx context.Context, l MoveLease) error
 	// Outdated returns the next Ready document, over all users, that is not
 	// prepared for m, in the order of Outdated.Order and beyond after; nil: there is none.
 	Outdated(ctx context.Context, m Model, after int64) (*Outdated, error)
 	// Unmoved returns up to limit chunks of a document without a vector of m.
 	Unmoved(ctx context.Context, o Outdated, m Model, limit int) ([]Chunk, error)
 	// PutMoved stores vectors of m, like Queue.PutVectors.
-	PutMoved(ctx context.Context, o Outdated, m Model, indexes []int, vectors [][]float32) error
+	PutMoved(ctx context.Context, l MoveLease, o Outdated, indexes []int, vectors [][]float32) error
 	// Prepare makes what SwitchModel needs of a document all of whose chunks
-	// have a vector of m; else it is a Conflict error.
-	Prepare(ctx context.Context, o Outdated, m Model) error
+	// have a vector of l.To; else it is a Conflict error.
+	Prepare(ctx context.Context, l MoveLease, o Outdated) error
 	// Moved counts the chunks of Ready documents that have a vector of m.
 	Moved(ctx context.Context, m Model) (Progress, error)
-	// SwitchModel makes m the model in use and of all Ready documents, or, when
-	// some are not prepared for it, does nothing and returns how many.
-	SwitchModel(ctx context.Context, m Model) (left int, err error)
+	// SwitchModel makes l.To the model in use and of all Ready documents, or,
+	// when some are not prepared for it, does nothing and returns how many.
+	SwitchModel(ctx context.Context, l MoveLease) (left int, err error)
+}
+
+// MoveLease is the right to move the documents.
+type MoveLease struct {
+	From  Model // of the documents' vectors when it began; zero: none had any
+	To    Model
+	Token string // that fences off earlier holders
+}
+
+// ErrMoveLost is returned where the lease on the move is another's by now, or
+// nobody's.
+var ErrMoveLost = errors.New("the lease on the move is lost")
+
+// MoveUnderWay is the error of a move that would be the second one.
+func MoveUnderWay(to Model, since time.Time) error {
+	return Errorf(Conflict, "the documents are being moved to %s (%d values) already, since %s; ask again when that has ended "+
+		"(where the server that does it was killed, within a minute)", to.Name, to.Dim, since.UTC().Format(time.RFC3339))
 }
 
 // Outdated is a document that is to be moved to another model. When it is
@@ -100,58 +128,94 @@ func (c *current) change(next Embedder, f func() (bool, error)) error {
 	return err
 }
 
-// ErrMoving is returned by Reembed when documents are being moved already.
-var ErrMoving = &Error{Code: Conflict, Msg: "the documents are being moved to another model already"}
-
 // errMoved says that the model in use changed under a search.
 var errMoved = errors.New("the model in use has changed")
 
 // Reembed moves all documents to the model of next, which is in use from then
 // on, and tells report how far it is. Until then questions are answered from
 // the vectors there are. What is done is kept when it returns an error: it
-// goes on there the next time.
-func (s *Service) Reembed(ctx context.Context, next Embedder, report func(Progress)) error {
+// goes on there the next time. While another move is under way, of this server
+// or another, it is a Conflict error.
+func (s *Service) Reembed(ctx context.Context, next Embedder, report func(Move)) error {
+	store, err := s.movable(next)
+	if err != nil {
+		return err
+	}
+	lease, err := store.BeginMove(ctx, next.Model(), s.cfg.Lease)
+	if err != nil {
+		return err
+	}
+	return s.moveAll(ctx, store, next, newMove(lease), lease, report)
+}
+
+// movable is the store, where its documents can be moved to the model of next.
+func (s *Service) movable(next Embedder) (Reembedder, error) {
 	store, ok := s.store.(Reembedder)
-	if !ok {
-		return Errorf(Invalid, "this store cannot move its documents to another model")
+	switch {
+	case !ok:
+		return nil, Errorf(Invalid, "this store cannot move its documents to another model")
+	case next.Model() == (Model{}):
+		return nil, Errorf(Invalid, "there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
 	}
-	m := next.Model()
-	if m == (Model{}) {
-		return Errorf(Invalid, "there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
+	return store, nil
+}
+
+// moveAll does a move whose lease was taken, and gives the lease back.
+func (s *Service) moveAll(ctx context.Context, store Reembedder, next Embedder, m Move, lease MoveLease, report func(Move)) error {
+	defer s.endMove(ctx, store, lease)
+	if !s.reembedding.TryLock() { // of one that has lost its lease
+		return Errorf(Conflict, "an earlier move by this server has not ended yet; ask again")
 	}
+	defer s.reembedding.Unlock()
+	moving, lose := context.WithCancelCause(ctx)
+	var beat sync.WaitGroup
+	beat.Go(func() { s.renewMove(moving, store, lease, lose) })
 	if sampler, ok := s.store.(Sampler); ok {
 		// What was made before it was broken off must have come from the same.
 		next = &verified{Embedder: next, sampler: sampler, log: s.cfg.Log}
 	}
-	if !s.reembedding.TryLock() {
-		return ErrMoving
+	err := (&move{s: s, store: store, next: next, lease: lease, now: m, report: report}).run(moving)
+	if err != nil && errors.Is(context.Cause(moving), ErrMoveLost) {
+		err = ErrMoveLost
 	}
-	defer s.reembedding.Unlock()
-	move := move{s: s, store: store, next: next, model: m, report: report}
+	lose(nil)
+	beat.Wait()
+	if errors.Is(err, ErrMoveLost) {
+		return &Error{Code: Conflict, Err: err, Msg: fmt.Sprintf("this server gave no sign of life for %v, and another one has taken the move over; what was made is kept", s.cfg.Lease)}
+	}
+	return err
+}
+
+// endMove gives the lease back, whether ctx has ended or not.
+func (s *Service) endMove(ctx context.Context, store Reembedder, lease MoveLease) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
+	defer cancel()
+	if err := store.EndMove(bounded, lease); err != nil {
+		s.cfg.Log.WarnContext(ctx, "the lease on a move could not be given back; it runs out by itself", "error", err)
+	}
+}
+
+// renewMove gives a sign of life at each third of the lease. A store that does
+// not answer is no loss: the lease is whose it was until another takes it.
+func (s *Service) renewMove(ctx context.Context, store Reembedder, lease MoveLease, lose context.CancelCauseFunc) {
+	t := time.NewTicker(s.cfg.Lease / 3)
+	defer t.Stop()
 	for {
-		if err := move.all(ctx); err != nil {
-			return err
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
 		}
-		left := 0
-		err := s.current.change(next, func() (done bool, err error) {
-			left, err = store.SwitchModel(ctx, m)
-			return err == nil && left == 0, err
-		})
-		if err != nil {
-			return err
+		bounded, cancel := context.WithTimeout(ctx, s.cfg.Lease/3)
+		err := store.RenewMove(bounded, lease, s.cfg.Lease)
+		cancel()
+		switch {
+		case errors.Is(err, ErrMoveLost):
+			lose(ErrMoveLost)
+			return
+		case err != nil && ctx.Err() == nil:
+			s.cfg.Log.WarnContext(ctx, "renewing the lease on a move failed", "error", err)
 		}
-		if left == 0 {
-			s.following.settle(m)
-			return move.tell(ctx)
-		}
-		if move.refused > 0 {
-			return &Error{
-				Code: Conflict, Err: move.last,
-				Msg: fmt.Sprintf("%d documents have a passage that %s refuses, and nothing was changed over; the log names them: delete them and go on. The last refusal: %s",
-					move.refused, m.Name, message(move.last)),
-			}
-		}
-		// Documents came in meanwhile.
 	}
 }
 
@@ -160,12 +224,42 @@ type move struct {
 	s      *Service
 	store  Reembedder
 	next   Embedder
-	model  Model
-	report func(Progress)
+	lease  MoveLease
+	now    Move // as it was last told
+	report func(Move)
 	told   time.Time
 
 	refused int   // documents that next will never embed, of the latest round
 	last    error // why the last of them
+}
+
+// run prepares all documents and changes them over.
+func (v *move) run(ctx context.Context) error {
+	for {
+		if err := v.all(ctx); err != nil {
+			return err
+		}
+		left := 0
+		err := v.s.current.change(v.next, func() (done bool, err error) {
+			left, err = v.store.SwitchModel(ctx, v.lease)
+			return err == nil && left == 0, err
+		})
+		if err != nil {
+			return err
+		}
+		if left == 0 {
+			v.s.following.settle(v.lease.To)
+			return v.tell(ctx)
+		}
+		if v.refused > 0 {
+			return &Error{
+				Code: Conflict, Err: v.last,
+				Msg: fmt.Sprintf("%d documents have a passage that %s refuses, and nothing was changed over; the log names them: delete them and go on. The last refusal: %s",
+					v.refused, v.lease.To.Name, message(v.last)),
+			}
+		}
+		// Documents came in meanwhile.
+	}
 }
 
 // all prepares every document that is there.
@@ -178,7 +272,7 @@ func (v *move) all(ctx context.Context) error {
 				return err
 			}
 		}
-		o, err := v.store.Outdated(ctx, v.model, after)
+		o, err := v.store.Outdated(ctx, v.lease.To, after)
 		if err != nil || o == nil {
 			return err
 		}
@@ -197,9 +291,10 @@ func (v *move) all(ctx context.Context) error {
 
 func (v *move) tell(ctx context.Context) error {
 	v.told = time.Now()
-	p, err := v.store.Moved(ctx, v.model)
+	p, err := v.store.Moved(ctx, v.lease.To)
 	if err == nil && v.report != nil {
-		v.report(p)
+		v.now.Progress = p
+		v.report(v.now)
 	}
 	return err
 }
@@ -210,14 +305,14 @@ const movePatience = 8
 func (v *move) document(ctx context.Context, o Outdated) error {
 	again := 0
 	for {
-		chunks, err := v.store.Unmoved(ctx, o, v.model, v.next.MaxBatch())
+		chunks, err := v.store.Unmoved(ctx, o, v.lease.To, v.next.MaxBatch())
 		if err != nil {
 			return err
 		}
 		if len(chunks) == 0 {
-			err := v.store.Prepare(ctx, o, v.model)
+			err := v.store.Prepare(ctx, v.lease, o)
 			if again++; CodeOf(err) == Conflict && again < maxFollowed {
-				continue // another server's move has ended, and with it went what was made
+				continue // a server of an older Weir, which knows no lease, ended a move of its own, and with it went what was made
 			}
 			return err
 		}
@@ -229,7 +324,7 @@ func (v *move) document(ctx context.Context, o Outdated) error {
 		if err != nil {
 			return err
 		}
-		if err := v.store.PutMoved(ctx, o, v.model, indexes, vectors); err != nil {
+		if err := v.store.PutMoved(ctx, v.lease, o, indexes, vectors); err != nil {
 			return err
 		}
 		if time.Since(v.told) > time.Second {

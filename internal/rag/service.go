@@ -117,7 +117,7 @@ func New(cfg Config, store Store, embedder Embedder, x Extractor) (*Service, err
 		cfg: cfg, store: store, current: current{in: embedder}, extract: x,
 		admission: newAdmission(cfg),
 		wake:      make(chan struct{}, 1),
-		moves:     moves{wanted: make(chan struct{}, 1)},
+		moves:     moves{begun: make(chan MoveLease, 1)},
 		following: newFollowing(),
 	}, nil
 }

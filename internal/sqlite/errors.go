@@ -28,7 +28,7 @@ func explain(ctx context.Context, dir, doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &told), errors.Is(err, rag.ErrLeaseLost):
+	case errors.As(err, &told), errors.Is(err, rag.ErrLeaseLost), errors.Is(err, rag.ErrMoveLost):
 		return err
 	case ctx.Err() != nil && (errors.Is(err, sqlite3.INTERRUPT) || errors.Is(err, sqlite3.BUSY) || errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):
 		if cause := context.Cause(ctx); cause != ctx.Err() { //nolint:errorlint // the very same value means that there is no other cause

@@ -22,14 +22,20 @@ func (s *Store) LiveModel(ctx context.Context) (m rag.Model, err error) {
 		if err == nil && key == 0 {
 			key, err = inUse(c)
 		}
-		if err != nil || key == 0 {
+		if err != nil {
 			return err
 		}
-		_, err = c.row("SELECT name, dimensions FROM models WHERE key = ?", func(row *sqlite3.Stmt) {
-			m = rag.Model{Name: row.ColumnText(0), Dim: row.ColumnInt(1)}
-		}, key)
+		m, err = modelOf(c, key)
 		return err
 	})
+	return m, err
+}
+
+// modelOf is the model of a key; zero: there is none.
+func modelOf(c *conn, key int64) (m rag.Model, err error) {
+	_, err = c.row("SELECT name, dimensions FROM models WHERE key = ?", func(row *sqlite3.Stmt) {
+		m = rag.Model{Name: row.ColumnText(0), Dim: row.ColumnInt(1)}
+	}, key)
 	return m, err
 }
 
@@ -92,40 +98,20 @@ func checkLive(c *conn, model int64) error {
 
 // selectOutdated finds what is not prepared for the model ?1.
 const selectOutdated = ` FROM documents d WHERE d.status = 'ready' AND d.chunks > 0
-  AND coalesce(d.model, 0) <> ?1 AND coalesce(d.next_model, 0) <> ?1`
+  AND d.model IS NOT ?1 AND d.next_model IS NOT ?1`
 
-// Outdated implements [rag.Reembedder]. It also notes m as the model that
-// documents are moved to, which keeps its vectors from being swept away.
+// Outdated implements [rag.Reembedder].
 func (s *Store) Outdated(ctx context.Context, m rag.Model, after int64) (*rag.Outdated, error) {
 	if err := checkModel(m); err != nil {
 		return nil, err
 	}
-	const doing = "look for documents of another model"
-	var key, target int64
-	look := func(c *conn) (err error) {
-		if key, err = modelKey(c, m); err != nil {
-			return err
-		}
-		target, err = c.number("SELECT coalesce(target, 0) FROM moves")
-		return err
-	}
-	if err := s.read(ctx, s.other, doing, look); err != nil {
-		return nil, err
-	}
-	if key == 0 || target != key {
-		if err := s.write(ctx, doing, func(c *conn) (err error) {
-			if key, err = addModel(c, m); err != nil {
-				return err
-			}
-			_, err = c.exec("UPDATE moves SET target = ?", key)
-			return err
-		}); err != nil {
-			return nil, err
-		}
-	}
 	var o *rag.Outdated
-	err := s.read(ctx, s.other, doing, func(c *conn) error {
-		_, err := c.row("SELECT d.key, d.id, (SELECT name FROM users WHERE key = d.user)"+selectOutdated+" AND d.key > ?2 ORDER BY d.key LIMIT 1",
+	err := s.read(ctx, s.other, "look for documents of another model", func(c *conn) error {
+		key, err := modelKey(c, m)
+		if err != nil {
+			return err
+		}
+		_, err = c.row("SELECT d.key, d.id, (SELECT name FROM users WHERE key = d.user)"+selectOutdated+" AND d.key > ?2 ORDER BY d.key LIMIT 1",
 			func(row *sqlite3.Stmt) {
 				o = &rag.Outdated{Order: row.ColumnInt64(0), DocID: row.ColumnText(1), User: rag.User(row.ColumnRawBlob(2))}
 			}, key, after)
@@ -157,35 +143,44 @@ func (s *Store) Unmoved(ctx context.Context, o rag.Outdated, m rag.Model, limit 
 }
 
 // PutMoved implements [rag.Reembedder].
-func (s *Store) PutMoved(ctx context.Context, o rag.Outdated, m rag.Model, indexes []int, vectors [][]float32) error {
-	if err := checkVectors(m, indexes, vectors); err != nil {
+func (s *Store) PutMoved(ctx context.Context, l rag.MoveLease, o rag.Outdated, indexes []int, vectors [][]float32) error {
+	if err := checkVectors(l.To, indexes, vectors); err != nil {
 		return err
 	}
 	return s.write(ctx, "store vectors", func(c *conn) error {
+		if err := s.lease.held(l); err != nil {
+			return err
+		}
 		r, err := outdated(c, o)
 		if err != nil {
 			return err
 		}
-		return putVectors(c, r, m, indexes, vectors)
+		return putVectors(c, r, l.To, indexes, vectors)
 	})
 }
 
 // Prepare implements [rag.Reembedder].
-func (s *Store) Prepare(ctx context.Context, o rag.Outdated, m rag.Model) error {
+func (s *Store) Prepare(ctx context.Context, l rag.MoveLease, o rag.Outdated) error {
 	const doing = "prepare the document for another model"
 	var d derived
 	if err := s.read(ctx, s.other, doing, func(c *conn) error {
+		if err := s.lease.held(l); err != nil {
+			return err
+		}
 		r, err := outdated(c, o)
 		if err != nil {
 			return err
 		}
-		d, err = s.vectorsOf(ctx, c, r, m)
+		d, err = s.vectorsOf(ctx, c, r, l.To)
 		d.kind = spare(r.blockKind)
 		return err
 	}); err != nil {
 		return err
 	}
 	same := func(c *conn) error {
+		if err := s.lease.held(l); err != nil {
+			return err
+		}
 		r, err := outdated(c, o)
 		if err == nil && (r.body != d.body || spare(r.blockKind) != d.kind) {
 			err = notFound(o.DocID)
@@ -231,9 +226,12 @@ FROM documents d WHERE d.status = 'ready'`, func(row *sqlite3.Stmt) {
 }
 
 // SwitchModel implements [rag.Reembedder].
-func (s *Store) SwitchModel(ctx context.Context, m rag.Model) (left int, err error) {
+func (s *Store) SwitchModel(ctx context.Context, l rag.MoveLease) (left int, err error) {
 	err = s.write(ctx, "change the model in use", func(c *conn) error {
-		key, err := addModel(c, m)
+		if err := s.lease.held(l); err != nil {
+			return err
+		}
+		key, err := addModel(c, l.To)
 		if err != nil {
 			return err
 		}

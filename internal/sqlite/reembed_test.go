@@ -42,16 +42,20 @@ func TestOldModelsAreSwept(t *testing.T) {
 		t.Fatalf("Outdated: %v, %v", o, err)
 	}
 	indexes, vectors := many(chunks, to.Dim)
-	if err := s.PutMoved(ctx, *o, to, indexes, vectors); err != nil {
+	l, err := s.BeginMove(ctx, to, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutMoved(ctx, l, *o, indexes, vectors); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.sweepAll(ctx); err != nil || count(1) != chunks || count(2) != chunks {
 		t.Fatalf("before the switch: %d and %d vectors, %v", count(1), count(2), err)
 	}
-	if err := s.Prepare(ctx, *o, to); err != nil {
+	if err := s.Prepare(ctx, l, *o); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := s.SwitchModel(ctx, to); err != nil || left != 0 {
+	if left, err := s.SwitchModel(ctx, l); err != nil || left != 0 {
 		t.Fatalf("SwitchModel: %d, %v", left, err)
 	}
 	if err := s.sweepAll(ctx); err != nil || count(1) != 0 || count(2) != chunks {

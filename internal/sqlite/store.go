@@ -35,6 +35,7 @@ type Store struct {
 	indexes *cache
 	crew    *crew.Crew
 	wake    chan struct{} // tells the sweeper that there is waste
+	lease   lease         // on the move of all documents
 
 	closed  chan struct{}
 	closing sync.Once

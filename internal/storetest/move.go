@@ -24,6 +24,9 @@ func RunReembedder(t *testing.T, place func(t *testing.T) (open func() rag.Store
 	}{
 		{"move", testMove},
 		{"a move is resumed", testMoveResumed},
+		{"one move at a time", testOneMove},
+		{"a move is taken over", testMoveTakenOver},
+		{"what a move begins from", testMoveFrom},
 		{"the model in use", testModelInUse},
 		{"a move and ended contexts", testMoveEndedContext},
 		{"a sample of a move", testSampleOfMove},
@@ -45,11 +48,39 @@ func mover(t testing.TB, s rag.Store) rag.Reembedder {
 	return m
 }
 
+// beginMove takes the lease on a move to m, which nobody else has.
+func beginMove(t testing.TB, s rag.Store, m rag.Model) rag.MoveLease {
+	t.Helper()
+	l, err := mover(t, s).BeginMove(t.Context(), m, time.Hour)
+	if err != nil {
+		t.Fatalf("BeginMove: %v", err)
+	}
+	if l.To != m || l.Token == "" {
+		t.Fatalf("BeginMove: %+v", l)
+	}
+	return l
+}
+
+func endMove(t testing.TB, s rag.Store, l rag.MoveLease) {
+	t.Helper()
+	if err := mover(t, s).EndMove(t.Context(), l); err != nil {
+		t.Fatalf("EndMove: %v", err)
+	}
+}
+
 // moveSome prepares documents for a model, at most chunks passages of them; a
 // negative number is all. It reports whether all were.
 func moveSome(t testing.TB, s rag.Store, m rag.Model, chunks int) bool {
 	t.Helper()
-	ctx, r := t.Context(), mover(t, s)
+	l := beginMove(t, s, m)
+	defer endMove(t, s, l)
+	return moveOn(t, s, l, chunks)
+}
+
+// moveOn is moveSome of who has the lease.
+func moveOn(t testing.TB, s rag.Store, l rag.MoveLease, chunks int) bool {
+	t.Helper()
+	ctx, r, m := t.Context(), mover(t, s), l.To
 	after := int64(0)
 	for {
 		o, err := r.Outdated(ctx, m, after)
@@ -74,13 +105,13 @@ func moveSome(t testing.TB, s rag.Store, m rag.Model, chunks int) bool {
 			if len(missing) == 0 {
 				break
 			}
-			wantCode(t, r.Prepare(ctx, *o, m), rag.Conflict, "Prepare without all vectors")
-			if err := r.PutMoved(ctx, *o, m, []int{missing[0].Index}, [][]float32{vectorOf(missing[0].Content, m.Dim)}); err != nil {
+			wantCode(t, r.Prepare(ctx, l, *o), rag.Conflict, "Prepare without all vectors")
+			if err := r.PutMoved(ctx, l, *o, []int{missing[0].Index}, [][]float32{vectorOf(missing[0].Content, m.Dim)}); err != nil {
 				t.Fatalf("PutMoved: %v", err)
 			}
 			chunks--
 		}
-		if err := r.Prepare(ctx, *o, m); err != nil {
+		if err := r.Prepare(ctx, l, *o); err != nil {
 			t.Fatalf("Prepare: %v", err)
 		}
 	}
@@ -110,7 +141,9 @@ func wantIn(t testing.TB, s rag.Store, m rag.Model, user rag.User, line string) 
 
 func switchTo(t testing.TB, s rag.Store, m rag.Model, want int) {
 	t.Helper()
-	left, err := mover(t, s).SwitchModel(t.Context(), m)
+	l := beginMove(t, s, m)
+	defer endMove(t, s, l)
+	left, err := mover(t, s).SwitchModel(t.Context(), l)
 	if err != nil || left != want {
 		t.Fatalf("SwitchModel: %d left, %v; want %d", left, err, want)
 	}
@@ -204,8 +237,9 @@ func testMoveResumed(t *testing.T, open func() rag.Store) {
 	}
 	_, err = mover(t, s).Unmoved(t.Context(), gone, model(), 1)
 	wantCode(t, err, rag.NotFound, "Unmoved of a deleted document")
-	wantCode(t, mover(t, s).PutMoved(t.Context(), gone, model(), []int{0}, [][]float32{vectorOf("x", model().Dim)}), rag.NotFound, "PutMoved of a deleted document")
-	wantCode(t, mover(t, s).Prepare(t.Context(), gone, model()), rag.NotFound, "Prepare of a deleted document")
+	l := beginMove(t, s, model())
+	wantCode(t, mover(t, s).PutMoved(t.Context(), l, gone, []int{0}, [][]float32{vectorOf("x", model().Dim)}), rag.NotFound, "PutMoved of a deleted document")
+	wantCode(t, mover(t, s).Prepare(t.Context(), l, gone), rag.NotFound, "Prepare of a deleted document")
 	o.User = bob
 	_, err = mover(t, s).Unmoved(t.Context(), *o, model(), 1)
 	wantCode(t, err, rag.NotFound, "Unmoved of another's document")
@@ -253,6 +287,7 @@ func testMoveEndedContext(t *testing.T, open func() rag.Store) {
 	r := mover(t, s)
 	d := ingest(t, s, alice, "a.txt", "the heron")
 	o := rag.Outdated{User: alice, DocID: d.ID}
+	l := beginMove(t, s, other())
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
@@ -265,12 +300,16 @@ func testMoveEndedContext(t *testing.T, open func() rag.Store) {
 		wantCode(t, err, want, "Outdated")
 		_, err = r.Unmoved(ctx, o, other(), 1)
 		wantCode(t, err, want, "Unmoved")
-		wantCode(t, r.PutMoved(ctx, o, other(), []int{0}, [][]float32{vectorOf("the heron", other().Dim)}), want, "PutMoved")
-		wantCode(t, r.Prepare(ctx, o, other()), want, "Prepare")
+		wantCode(t, r.PutMoved(ctx, l, o, []int{0}, [][]float32{vectorOf("the heron", other().Dim)}), want, "PutMoved")
+		wantCode(t, r.Prepare(ctx, l, o), want, "Prepare")
 		_, err = r.Moved(ctx, other())
 		wantCode(t, err, want, "Moved")
-		_, err = r.SwitchModel(ctx, model())
+		_, err = r.SwitchModel(ctx, l)
 		wantCode(t, err, want, "SwitchModel")
+		_, err = r.BeginMove(ctx, other(), time.Hour)
+		wantCode(t, err, want, "BeginMove")
+		wantCode(t, r.RenewMove(ctx, l, time.Hour), want, "RenewMove")
+		wantCode(t, r.EndMove(ctx, l), want, "EndMove")
 	}
 	wantIn(t, s, model(), alice, "the heron")
 }
@@ -290,7 +329,7 @@ func testSampleOfMove(t *testing.T, open func() rag.Store) {
 	if err != nil || o == nil {
 		t.Fatalf("Outdated: %v, %v", o, err)
 	}
-	if err := mover(t, s).Prepare(t.Context(), *o, other()); err != nil {
+	if err := mover(t, s).Prepare(t.Context(), beginMove(t, s, other()), *o); err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range []rag.Model{model(), other()} {
