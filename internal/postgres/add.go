@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -11,34 +10,7 @@ import (
 	"weir/internal/rag"
 )
 
-const (
-	maxFilename = 1024
-
-	sameContent = `WHERE d.owner = $1 AND d.sha256 = $2 AND d.status IN ('queued', 'parsing', 'embedding', 'ready')`
-)
-
-func checkNew(n rag.NewDocument) error {
-	switch {
-	case n.Filename == "":
-		return rag.FieldErrorf("filename", "must not be empty")
-	case len(n.Filename) > maxFilename:
-		return rag.FieldErrorf("filename", "is %d bytes long; the limit is %d", len(n.Filename), maxFilename)
-	case !utf8.ValidString(n.Filename):
-		return rag.FieldErrorf("filename", "is not valid UTF-8")
-	case len(n.SHA256) != 64 || !hex(n.SHA256):
-		return rag.FieldErrorf("sha256", "must be 64 hexadecimal digits")
-	}
-	return nil
-}
-
-func hex(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
+const sameContent = `WHERE d.owner = $1 AND d.sha256 = $2 AND d.status IN ('queued', 'parsing', 'embedding', 'ready')`
 
 // Add implements [rag.Library]. The bytes are written first, in transactions of
 // their own where they are many, under a body that is waste until a document
@@ -47,7 +19,7 @@ func (s *Store) Add(ctx context.Context, user rag.User, n rag.NewDocument) (rag.
 	if err := checkUser(user); err != nil {
 		return rag.Document{}, false, err
 	}
-	if err := checkNew(n); err != nil {
+	if err := n.Check(); err != nil {
 		return rag.Document{}, false, err
 	}
 	const doing = "store the document"

@@ -82,7 +82,7 @@ func (o *Adopted) Documents(ctx context.Context, user rag.User, p rag.Page) (doc
 	if err := checkUser(user); err != nil {
 		return nil, "", err
 	}
-	if err := checkPage(p); err != nil {
+	if err := p.Check(); err != nil {
 		return nil, "", err
 	}
 	after, id := time.Time{}, ""

@@ -104,7 +104,7 @@ var _ rag.Sampler = (*Adopted)(nil)
 
 // Sample implements [rag.Sampler]. It looks at some of the rows only.
 func (p *Adopted) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []float32, err error) {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return ch, nil, err
 	}
 	s := p.now()

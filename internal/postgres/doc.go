@@ -34,7 +34,9 @@
 // are changes of it in one transaction, which fences off whoever lost the lease.
 // What a document holds hangs on its body, a number used once; letting go of a
 // document lets go of the body, and rows are swept in small pieces afterwards.
-// Leases are counted by the database's clock.
+// Leases are counted by the database's clock. So is the one on the move of all
+// documents to another model, which is a row that what only its holder may do
+// locks against being taken.
 //
 // Words: publishing stores the document's posting segment. The first search of a
 // user loads the segments into an index in memory; every search compares the
@@ -61,7 +63,7 @@
 //
 // config.go, address.go, database.go (transactions), errors.go, schema.go and
 // schema (what lies where), store.go; documents.go, add.go, bodies.go, remove.go;
-// queue.go, stage.go, vectors.go, segment.go, publish.go, reembed.go, sweep.go (the way of
-// one document); view.go, index.go, cache.go, search.go, nearest.go, graphs.go;
+// queue.go, stage.go, vectors.go, segment.go, publish.go, reembed.go, lease.go, sweep.go (the
+// way of one document); view.go, index.go, cache.go, load.go, search.go, nearest.go, graphs.go;
 // adopted.go, adopted_tables.go, adopted_words.go, adopted_search.go, adopted_near.go, adopted_library.go.
 package postgres

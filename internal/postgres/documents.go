@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,19 +121,6 @@ func (s *Store) Document(ctx context.Context, user rag.User, id string) (rag.Doc
 	return r.Document, nil
 }
 
-// maxPage bounds what one page of a list may ask for.
-const maxPage = 1000
-
-func checkPage(p rag.Page) error {
-	switch {
-	case p.Limit < 1 || p.Limit > maxPage:
-		return rag.FieldErrorf("limit", "must be from 1 to %d, not %d", maxPage, p.Limit)
-	case p.Status != "" && !slices.Contains(statuses(), p.Status):
-		return rag.FieldErrorf("status", "is not a status: %q", string(p.Status))
-	}
-	return nil
-}
-
 const selectPage = `
 WHERE d.owner = $1 AND d.key < $2 AND ($3 = '' OR d.status = $3) AND ($4 = '' OR strpos(d.folded, $4) > 0)
 ORDER BY d.key DESC LIMIT $5`
@@ -144,7 +130,7 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 	if err := checkUser(user); err != nil {
 		return nil, "", err
 	}
-	if err := checkPage(p); err != nil {
+	if err := p.Check(); err != nil {
 		return nil, "", err
 	}
 	owner := ownerOf(user)
@@ -158,7 +144,7 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 		}
 		before := int64(1) << 62
 		if p.Cursor != "" {
-			if before, err = cursors.read(p.Cursor); err != nil {
+			if before, err = cursors.Read(p.Cursor); err != nil {
 				return err
 			}
 		}
@@ -168,7 +154,7 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 		}
 		if len(records) > p.Limit { // the one too many says that there is a next page
 			records = records[:p.Limit]
-			next = cursors.write(records[p.Limit-1].key)
+			next = cursors.Write(records[p.Limit-1].key)
 		}
 		for _, r := range records {
 			docs = append(docs, r.Document)
@@ -179,10 +165,6 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 		return nil, "", err
 	}
 	return docs, next, nil
-}
-
-func statuses() []rag.Status {
-	return []rag.Status{rag.Queued, rag.Parsing, rag.Embedding, rag.Ready, rag.Failed, rag.Cancelled}
 }
 
 // Counts implements [rag.Library].

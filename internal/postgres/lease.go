@@ -33,7 +33,7 @@ FROM move_lease l LEFT JOIN models m ON m.key = l.target `+lock).Scan(&under, &s
 // waits for nobody: whoever has the lease may be changing the documents over,
 // and nobody need wait for that to be told so.
 func (s *Store) BeginMove(ctx context.Context, m rag.Model, ttl time.Duration) (rag.MoveLease, error) {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return rag.MoveLease{}, err
 	}
 	const doing = "begin to move the documents"

@@ -15,7 +15,7 @@ import (
 // own turn comes.
 func (s *Store) Publish(ctx context.Context, job rag.Job, model rag.Model) error {
 	if model != (rag.Model{}) {
-		if err := checkModel(model); err != nil {
+		if err := model.Check(); err != nil {
 			return err
 		}
 	}

@@ -75,7 +75,7 @@ func modelOf(ctx context.Context, tx pgx.Tx, key string, args ...any) (m rag.Mod
 // UseModel implements [rag.Reembedder]. It looks first, in a transaction that
 // writes nothing: a database that takes no writes can be read all the same.
 func (s *Store) UseModel(ctx context.Context, m rag.Model) error {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return err
 	}
 	const doing = "set the model in use"
@@ -130,7 +130,7 @@ const whereOutdated = ` FROM documents d WHERE d.status = 'ready' AND d.chunks >
 
 // Outdated implements [rag.Reembedder].
 func (s *Store) Outdated(ctx context.Context, m rag.Model, after int64) (o *rag.Outdated, err error) {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return nil, err
 	}
 	err = s.transact(ctx, s.reading(s.other), everybody(), "look for documents of another model", func(ctx context.Context, tx pgx.Tx) error {
@@ -177,7 +177,7 @@ func outdated(ctx context.Context, tx pgx.Tx, o rag.Outdated, lock string) (reco
 
 // Unmoved implements [rag.Reembedder].
 func (s *Store) Unmoved(ctx context.Context, o rag.Outdated, m rag.Model, limit int) (chunks []rag.Chunk, err error) {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return nil, err
 	}
 	err = s.read(ctx, o.User, "read passages without vectors", func(ctx context.Context, tx pgx.Tx) error {
@@ -193,7 +193,7 @@ func (s *Store) Unmoved(ctx context.Context, o rag.Outdated, m rag.Model, limit 
 
 // PutMoved implements [rag.Reembedder].
 func (s *Store) PutMoved(ctx context.Context, l rag.MoveLease, o rag.Outdated, indexes []int, vectors [][]float32) error {
-	if err := checkVectors(l.To, indexes, vectors); err != nil {
+	if err := l.To.CheckVectors(indexes, vectors); err != nil {
 		return err
 	}
 	return s.write(ctx, o.User, "store vectors", func(ctx context.Context, tx pgx.Tx) error {
@@ -280,45 +280,4 @@ WHERE status = 'ready' AND chunks > 0`, key); err != nil {
 		s.sweepSoon()
 	}
 	return left, err
-}
-
-// sweepOldVectors removes some vectors of a document that are of a model no
-// longer in use, unless a new move has begun. What a document is prepared with
-// stays: the move to it may have lost its target to a server of an older Weir,
-// which knows no lease. more tells that there may be more.
-func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, sweepTime)
-	defer cancel()
-	err = s.transact(ctx, s.writing(), everybody(), "remove old vectors", func(ctx context.Context, tx pgx.Tx) error {
-		more = false
-		var target bool
-		if err := tx.QueryRow(ctx, "SELECT target IS NOT NULL FROM moves FOR SHARE").Scan(&target); err != nil || target {
-			return err
-		}
-		var owner, id uuid.UUID
-		var body int64
-		var model, next int32
-		err := tx.QueryRow(ctx, `
-SELECT owner, id, body, coalesce(model, 0), coalesce(next_model, 0) FROM documents
-WHERE old_vectors AND status = 'ready' LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&owner, &id, &body, &model, &next)
-		if noRows(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		more = true
-		if _, err := tx.Exec(ctx, "SELECT set_config('weir.owner', $1, true)", owner.String()); err != nil {
-			return err
-		}
-		tag, err := tx.Exec(ctx, `
-DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4)
-  AND ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4) LIMIT $5))`, owner, body, model, next, sweepRows)
-		if err != nil || tag.RowsAffected() == sweepRows {
-			return err
-		}
-		_, err = tx.Exec(ctx, "UPDATE documents SET old_vectors = false WHERE owner = $1 AND id = $2", owner, id)
-		return err
-	})
-	return more, err
 }

@@ -94,3 +94,44 @@ SELECT owner, body FROM waste WHERE keep_until <= clock_timestamp() ORDER BY kee
 	})
 	return more, err
 }
+
+// sweepOldVectors removes some vectors of a document that are of a model no
+// longer in use, unless a new move has begun. What a document is prepared with
+// stays: the move to it may have lost its target to a server of an older Weir,
+// which knows no lease. more tells that there may be more.
+func (s *Store) sweepOldVectors(ctx context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, sweepTime)
+	defer cancel()
+	err = s.transact(ctx, s.writing(), everybody(), "remove old vectors", func(ctx context.Context, tx pgx.Tx) error {
+		more = false
+		var target bool
+		if err := tx.QueryRow(ctx, "SELECT target IS NOT NULL FROM moves FOR SHARE").Scan(&target); err != nil || target {
+			return err
+		}
+		var owner, id uuid.UUID
+		var body int64
+		var model, next int32
+		err := tx.QueryRow(ctx, `
+SELECT owner, id, body, coalesce(model, 0), coalesce(next_model, 0) FROM documents
+WHERE old_vectors AND status = 'ready' LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED`).Scan(&owner, &id, &body, &model, &next)
+		if noRows(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		more = true
+		if _, err := tx.Exec(ctx, "SELECT set_config('weir.owner', $1, true)", owner.String()); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, `
+DELETE FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4)
+  AND ctid = ANY(ARRAY(SELECT ctid FROM vectors WHERE owner = $1 AND body = $2 AND model NOT IN ($3, $4) LIMIT $5))`, owner, body, model, next, sweepRows)
+		if err != nil || tag.RowsAffected() == sweepRows {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE documents SET old_vectors = false WHERE owner = $1 AND id = $2", owner, id)
+		return err
+	})
+	return more, err
+}

@@ -3,23 +3,12 @@ package postgres
 import (
 	"context"
 	"math"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"weir/internal/rag"
 )
-
-func checkModel(m rag.Model) error {
-	switch {
-	case m.Name == "" || len(m.Name) > maxFilename || !utf8.ValidString(m.Name):
-		return rag.FieldErrorf("model", "needs a name of at most %d bytes", maxFilename)
-	case m.Dim < 1 || m.Dim > rag.MaxDimensions:
-		return rag.FieldErrorf("model", "has %d dimensions; from 1 to %d are possible", m.Dim, rag.MaxDimensions)
-	}
-	return nil
-}
 
 // modelKey returns 0 for a model that no vector was ever stored of.
 func modelKey(ctx context.Context, tx pgx.Tx, m rag.Model) (key int32, err error) {
@@ -50,7 +39,7 @@ ORDER BY c.idx LIMIT $4`
 
 // Unembedded implements [rag.Queue].
 func (s *Store) Unembedded(ctx context.Context, job rag.Job, model rag.Model, limit int) ([]rag.Chunk, int, error) {
-	if err := checkModel(model); err != nil {
+	if err := model.Check(); err != nil {
 		return nil, 0, err
 	}
 	if limit < 0 {
@@ -108,19 +97,6 @@ func coverage(ctx context.Context, tx pgx.Tx, r record, user rag.User, model int
 	return n, err
 }
 
-// unitTolerance is how far a unit vector's squared length may be from 1.
-const unitTolerance = 1e-2
-
-func checkVector(v []float32, dim int) error {
-	if len(v) != dim {
-		return rag.FieldErrorf("vectors", "a vector of %d values for a model of %d", len(v), dim)
-	}
-	if !(math.Abs(squared(v)-1) <= unitTolerance) { // catches NaN too
-		return rag.FieldErrorf("vectors", "a vector is not of unit length")
-	}
-	return nil
-}
-
 func squared(v []float32) (sum float64) {
 	for _, x := range v {
 		sum += float64(x) * float64(x)
@@ -145,7 +121,7 @@ ON CONFLICT (owner, body, model, idx) DO UPDATE SET v = excluded.v`
 
 // PutVectors implements [rag.Queue].
 func (s *Store) PutVectors(ctx context.Context, job rag.Job, model rag.Model, indexes []int, vectors [][]float32) error {
-	if err := checkVectors(model, indexes, vectors); err != nil {
+	if err := model.CheckVectors(indexes, vectors); err != nil {
 		return err
 	}
 	return s.settle(ctx, job, "store vectors", func(ctx context.Context, tx pgx.Tx, r record) error {
@@ -154,21 +130,6 @@ func (s *Store) PutVectors(ctx context.Context, job rag.Job, model rag.Model, in
 		}
 		return s.putVectors(ctx, tx, ownerOf(job.User), r, model, indexes, vectors)
 	})
-}
-
-func checkVectors(model rag.Model, indexes []int, vectors [][]float32) error {
-	if err := checkModel(model); err != nil {
-		return err
-	}
-	if len(indexes) != len(vectors) {
-		return rag.FieldErrorf("vectors", "%d vectors for %d passages", len(vectors), len(indexes))
-	}
-	for _, v := range vectors {
-		if err := checkVector(v, model.Dim); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *Store) putVectors(ctx context.Context, tx pgx.Tx, owner uuid.UUID, r record, model rag.Model, indexes []int, vectors [][]float32) error {

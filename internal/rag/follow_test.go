@@ -114,9 +114,12 @@ func (s *shared) Outdated(context.Context, Model, int64) (*Outdated, error) { re
 func (s *shared) Unmoved(context.Context, Outdated, Model, int) ([]Chunk, error) {
 	return nil, nil
 }
+
 func (s *shared) PutMoved(context.Context, MoveLease, Outdated, []int, [][]float32) error { return nil }
-func (s *shared) Prepare(context.Context, MoveLease, Outdated) error                      { return nil }
-func (s *shared) Moved(context.Context, Model) (Progress, error)                          { return Progress{}, nil }
+
+func (s *shared) Prepare(context.Context, MoveLease, Outdated) error { return nil }
+
+func (s *shared) Moved(context.Context, Model) (Progress, error) { return Progress{}, nil }
 
 func (s *shared) BeginMove(_ context.Context, m Model, _ time.Duration) (MoveLease, error) {
 	s.state.Lock()

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/ncruces/go-sqlite3"
@@ -12,7 +11,6 @@ import (
 )
 
 const (
-	maxFilename = 1024
 	// addPiece is how much of an upload one transaction writes.
 	addPiece = 8 << 20
 
@@ -25,15 +23,8 @@ func (s *Store) Add(ctx context.Context, user rag.User, n rag.NewDocument) (rag.
 	if err := checkUser(user); err != nil {
 		return rag.Document{}, false, err
 	}
-	switch {
-	case n.Filename == "":
-		return rag.Document{}, false, rag.FieldErrorf("filename", "must not be empty")
-	case len(n.Filename) > maxFilename:
-		return rag.Document{}, false, rag.FieldErrorf("filename", "is %d bytes long; the limit is %d", len(n.Filename), maxFilename)
-	case !utf8.ValidString(n.Filename):
-		return rag.Document{}, false, rag.FieldErrorf("filename", "is not valid UTF-8")
-	case len(n.SHA256) != 64:
-		return rag.Document{}, false, rag.FieldErrorf("sha256", "must be 64 hexadecimal digits")
+	if err := n.Check(); err != nil {
+		return rag.Document{}, false, err
 	}
 	const doing = "store the document"
 	// A large upload is written in pieces beforehand, so that others can write in between.

@@ -32,7 +32,7 @@
 //
 // store.go, conn.go, pool.go, access.go (reading and writing), keys.go and
 // schema (what lies where), documents.go, add.go, remove.go; queue.go, stage.go,
-// vectors.go, publish.go (the way of one document); derive.go, center.go;
+// vectors.go, publish.go (the way of one document); derive.go, center.go; reembed.go, lease.go (to another model);
 // view.go, index.go, cache.go, load.go (indexes in memory); search.go, chunks.go;
 // backup.go, archive.go, inspect.go, restore.go (saving it to one file).
 package sqlite

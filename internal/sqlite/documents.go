@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,9 +91,6 @@ func (s *Store) Document(ctx context.Context, user rag.User, id string) (rag.Doc
 	return r.Document, nil
 }
 
-// maxPage bounds what one page of a list may ask for.
-const maxPage = 1000
-
 const selectPage = `
 WHERE d.user = (SELECT key FROM users WHERE name = ?1) AND d.seq < ?2
   AND (?3 = '' OR d.status = ?3) AND (length(?4) = 0 OR instr(d.folded, ?4) > 0)
@@ -105,11 +101,8 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 	if err := checkUser(user); err != nil {
 		return nil, "", err
 	}
-	switch {
-	case p.Limit < 1 || p.Limit > maxPage:
-		return nil, "", rag.FieldErrorf("limit", "must be from 1 to %d, not %d", maxPage, p.Limit)
-	case p.Status != "" && !slices.Contains(statuses(), p.Status):
-		return nil, "", rag.FieldErrorf("status", "is not a status: %q", string(p.Status))
+	if err := p.Check(); err != nil {
+		return nil, "", err
 	}
 	before := int64(1) << 62
 	var docs []rag.Document
@@ -121,14 +114,14 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 			return err
 		}
 		if p.Cursor != "" {
-			if before, err = cursors.read(p.Cursor); err != nil {
+			if before, err = cursors.Read(p.Cursor); err != nil {
 				return err
 			}
 		}
 		last := int64(0)
 		return c.rows(selectDocument+selectPage, func(row *sqlite3.Stmt) error {
 			if len(docs) == p.Limit { // the one too many says that there is a next page
-				next = cursors.write(last)
+				next = cursors.Write(last)
 				return nil
 			}
 			r := scanDocument(row)
@@ -141,10 +134,6 @@ func (s *Store) Documents(ctx context.Context, user rag.User, p rag.Page) ([]rag
 		return nil, "", err
 	}
 	return docs, next, nil
-}
-
-func statuses() []rag.Status {
-	return []rag.Status{rag.Queued, rag.Parsing, rag.Embedding, rag.Ready, rag.Failed, rag.Cancelled}
 }
 
 // fold makes filenames comparable without regard to case, and to whether an

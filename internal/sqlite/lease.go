@@ -59,7 +59,7 @@ func (v *lease) end(l rag.MoveLease) {
 
 // BeginMove implements [rag.Reembedder].
 func (s *Store) BeginMove(ctx context.Context, m rag.Model, ttl time.Duration) (rag.MoveLease, error) {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return rag.MoveLease{}, err
 	}
 	l := rag.MoveLease{To: m, Token: uuid.NewString()}

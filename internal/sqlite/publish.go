@@ -18,7 +18,7 @@ const publishBytes = 8 << 20
 // deletes this one when its own turn comes.
 func (s *Store) Publish(ctx context.Context, job rag.Job, model rag.Model) error {
 	if model != (rag.Model{}) {
-		if err := checkModel(model); err != nil {
+		if err := model.Check(); err != nil {
 			return err
 		}
 	}

@@ -51,7 +51,7 @@ func liveModel(c *conn) (int64, error) { return c.number("SELECT coalesce(live, 
 
 // UseModel implements [rag.Reembedder].
 func (s *Store) UseModel(ctx context.Context, m rag.Model) error {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return err
 	}
 	const doing = "set the model in use"
@@ -102,7 +102,7 @@ const selectOutdated = ` FROM documents d WHERE d.status = 'ready' AND d.chunks 
 
 // Outdated implements [rag.Reembedder].
 func (s *Store) Outdated(ctx context.Context, m rag.Model, after int64) (*rag.Outdated, error) {
-	if err := checkModel(m); err != nil {
+	if err := m.Check(); err != nil {
 		return nil, err
 	}
 	var o *rag.Outdated
@@ -144,7 +144,7 @@ func (s *Store) Unmoved(ctx context.Context, o rag.Outdated, m rag.Model, limit 
 
 // PutMoved implements [rag.Reembedder].
 func (s *Store) PutMoved(ctx context.Context, l rag.MoveLease, o rag.Outdated, indexes []int, vectors [][]float32) error {
-	if err := checkVectors(l.To, indexes, vectors); err != nil {
+	if err := l.To.CheckVectors(indexes, vectors); err != nil {
 		return err
 	}
 	return s.write(ctx, "store vectors", func(c *conn) error {
@@ -261,55 +261,6 @@ func (s *Store) SwitchModel(ctx context.Context, l rag.MoveLease) (left int, err
 
 // spare is the other kind of blob that a block may be under.
 func spare(k kind) kind { return blockBlob + otherBlockBlob - k }
-
-// sweepModels removes vectors and blocks of models that are no longer in use.
-func (s *Store) sweepModels(ctx context.Context) error {
-	const doing = "sweep"
-	for {
-		var body, model int64
-		if err := s.read(ctx, s.other, doing, func(c *conn) error {
-			_, err := c.row(`
-SELECT o.body, o.model FROM moves m CROSS JOIN coverage o JOIN documents d ON d.body = o.body
-WHERE m.live IS NOT NULL AND m.target IS NULL AND d.status = 'ready' AND d.model = m.live AND o.model <> m.live LIMIT 1`,
-				func(row *sqlite3.Stmt) { body, model = row.ColumnInt64(0), row.ColumnInt64(1) })
-			return err
-		}); err != nil || body == 0 {
-			return err
-		}
-		for more := true; more; {
-			if err := s.write(ctx, doing, func(c *conn) (err error) {
-				more, err = sweepModel(c, body, model)
-				return err
-			}); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// sweepModel removes some of what a body holds of a model, and tells whether
-// there may be more. It leaves all as it is when a new move has begun.
-func sweepModel(c *conn, body, model int64) (more bool, err error) {
-	block, err := c.number(`
-SELECT block_kind FROM documents WHERE body = ?1 AND status = 'ready' AND model <> ?2
-  AND (SELECT live IS NOT NULL AND live <> ?2 AND target IS NULL FROM moves)`, body, model)
-	if err != nil || block == 0 {
-		return false, err
-	}
-	n, err := c.exec("DELETE FROM vectors WHERE id IN (SELECT id FROM vectors WHERE id >= ? AND id < ? AND id & ? = ? LIMIT ?)",
-		vectorID(body, 0, 0), vectorID(body+1, 0, 0), maxModels, model, sweepRows)
-	if err != nil || n == sweepRows {
-		return err == nil, err
-	}
-	old := spare(kind(block))
-	n, err = c.exec("DELETE FROM blobs WHERE id IN (SELECT id FROM blobs WHERE id >= ? AND id < ? LIMIT ?)",
-		blobID(body, old, 0), blobID(body, old, 0)+1<<partBits, sweepParts)
-	if err != nil || n == sweepParts {
-		return err == nil, err
-	}
-	_, err = c.exec("DELETE FROM coverage WHERE body = ? AND model = ?", body, model)
-	return false, err
-}
 
 // Sample implements [rag.Sampler].
 func (s *Store) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []float32, err error) {

@@ -25,16 +25,8 @@ func (s *Store) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag
 	if err := checkUser(user); err != nil {
 		return rag.Candidates{}, err
 	}
-	if q.Limit < 1 {
-		return rag.Candidates{}, rag.FieldErrorf("limit", "must be positive, not %d", q.Limit)
-	}
-	if q.Vector != nil {
-		if err := checkModel(q.Model); err != nil {
-			return rag.Candidates{}, err
-		}
-		if err := checkVector(q.Vector, q.Model.Dim); err != nil {
-			return rag.Candidates{}, err
-		}
+	if err := q.Check(); err != nil {
+		return rag.Candidates{}, err
 	}
 	for try := 0; ; try++ {
 		out, err := s.candidates(ctx, user, q)

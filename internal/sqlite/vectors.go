@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"math"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -11,16 +10,6 @@ import (
 
 func errNotStaged() error {
 	return &rag.Error{Code: rag.Conflict, Phase: phase, Msg: "no passages of the document have been stored yet"}
-}
-
-func checkModel(m rag.Model) error {
-	switch {
-	case m.Name == "" || len(m.Name) > maxFilename:
-		return rag.FieldErrorf("model", "needs a name of at most %d bytes", maxFilename)
-	case m.Dim < 1 || m.Dim > rag.MaxDimensions:
-		return rag.FieldErrorf("model", "has %d dimensions; from 1 to %d are possible", m.Dim, rag.MaxDimensions)
-	}
-	return nil
 }
 
 // modelKey returns 0 for a model that no vector was ever stored of.
@@ -49,7 +38,7 @@ ORDER BY id LIMIT ?`
 
 // Unembedded implements [rag.Queue].
 func (s *Store) Unembedded(ctx context.Context, job rag.Job, model rag.Model, limit int) ([]rag.Chunk, int, error) {
-	if err := checkModel(model); err != nil {
+	if err := model.Check(); err != nil {
 		return nil, 0, err
 	}
 	if limit < 0 {
@@ -105,26 +94,9 @@ func coverage(c *conn, body, model int64) (vectors, first int, err error) {
 	return vectors, first, err
 }
 
-// unitTolerance is how far a unit vector's squared length may be from 1.
-const unitTolerance = 1e-2
-
-func checkVector(v []float32, dim int) error {
-	if len(v) != dim {
-		return rag.FieldErrorf("vectors", "a vector of %d values for a model of %d", len(v), dim)
-	}
-	sum := 0.0
-	for _, x := range v {
-		sum += float64(x) * float64(x)
-	}
-	if !(math.Abs(sum-1) <= unitTolerance) { // catches NaN too
-		return rag.FieldErrorf("vectors", "a vector is not of unit length")
-	}
-	return nil
-}
-
 // PutVectors implements [rag.Queue].
 func (s *Store) PutVectors(ctx context.Context, job rag.Job, model rag.Model, indexes []int, vectors [][]float32) error {
-	if err := checkVectors(model, indexes, vectors); err != nil {
+	if err := model.CheckVectors(indexes, vectors); err != nil {
 		return err
 	}
 	return s.write(ctx, "store vectors", func(c *conn) error {
@@ -137,21 +109,6 @@ func (s *Store) PutVectors(ctx context.Context, job rag.Job, model rag.Model, in
 		}
 		return putVectors(c, r, model, indexes, vectors)
 	})
-}
-
-func checkVectors(model rag.Model, indexes []int, vectors [][]float32) error {
-	if err := checkModel(model); err != nil {
-		return err
-	}
-	if len(indexes) != len(vectors) {
-		return rag.FieldErrorf("vectors", "%d vectors for %d passages", len(vectors), len(indexes))
-	}
-	for _, v := range vectors {
-		if err := checkVector(v, model.Dim); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // putVectors stores vectors of a document and counts them.
