@@ -39,8 +39,8 @@ func (c *Client) StartReembed(ctx context.Context, force bool) (rag.Move, error)
 func reembedDoc() description {
 	return description{
 		id: "reembed", tag: "service", summary: "Move all documents to the embedding model of the settings",
-		about: "Of all users. While a move is under way it begins no second. How it goes is `move` in `/v1/status`. " +
-			"When another server has moved the documents since this one was started, to a model that its settings do not name, it is a `conflict`.",
+		about: "Of all users. While this server moves them it begins no second; while another does, it is a `conflict`. How it goes is `move` in `/v1/status`. " +
+			"When another server has made a model the one in use since this one was started that its settings do not name, it is a `conflict`, too.",
 		query: map[string]*openapi.Schema{
 			"force": {Type: "boolean", Description: "Move them even where another server has moved them since this one was started."},
 		},
