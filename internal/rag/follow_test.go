@@ -86,7 +86,7 @@ func (s *shared) UseModel(_ context.Context, m Model) error {
 }
 
 func (s *shared) Publish(ctx context.Context, job Job, m Model) error {
-	if live := s.model(); m != live {
+	if live := s.model(); m != live && m != (Model{}) {
 		return Errorf(Conflict, "the model was changed")
 	}
 	s.state.Lock()

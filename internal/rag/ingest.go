@@ -33,6 +33,9 @@ func (s *Service) Run(ctx context.Context) {
 		workers.Go(func() { s.worker(ctx) })
 	}
 	workers.Go(func() { s.mover(ctx) })
+	if store, ok := s.store.(Offers); ok {
+		workers.Go(func() { s.offerer(ctx, store) })
+	}
 	workers.Go(func() { s.counter(ctx) })
 	workers.Go(func() { s.checker(ctx) })
 	if _, ok := s.store.(Reembedder); ok {
@@ -44,7 +47,7 @@ func (s *Service) Run(ctx context.Context) {
 func (s *Service) worker(ctx context.Context) {
 	var told time.Time
 	for ctx.Err() == nil {
-		job, err := s.store.Lease(ctx, s.cfg.Lease)
+		job, err := s.take(ctx)
 		if err != nil && ctx.Err() == nil && time.Since(told) > errorInterval {
 			told = time.Now()
 			s.cfg.Log.ErrorContext(ctx, "taking a document from the queue failed", "error", err)
