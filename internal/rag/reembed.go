@@ -39,7 +39,7 @@ type Reembedder interface {
 	Outdated(ctx context.Context, m Model, after int64) (*Outdated, error)
 	// Unmoved returns up to limit chunks of a document without a vector of m.
 	Unmoved(ctx context.Context, o Outdated, m Model, limit int) ([]Chunk, error)
-	// PutMoved stores vectors of m, like Queue.PutVectors.
+	// PutMoved stores vectors of l.To, like Queue.PutVectors.
 	PutMoved(ctx context.Context, l MoveLease, o Outdated, indexes []int, vectors [][]float32) error
 	// Prepare makes what SwitchModel needs of a document all of whose chunks
 	// have a vector of l.To; else it is a Conflict error.
@@ -49,23 +49,6 @@ type Reembedder interface {
 	// SwitchModel makes l.To the model in use and of all Ready documents, or,
 	// when some are not prepared for it, does nothing and returns how many.
 	SwitchModel(ctx context.Context, l MoveLease) (left int, err error)
-}
-
-// MoveLease is the right to move the documents.
-type MoveLease struct {
-	From  Model // of the documents' vectors when it began; zero: none had any
-	To    Model
-	Token string // that fences off earlier holders
-}
-
-// ErrMoveLost is returned where the lease on the move is another's by now, or
-// nobody's.
-var ErrMoveLost = errors.New("the lease on the move is lost")
-
-// MoveUnderWay is the error of a move that would be the second one.
-func MoveUnderWay(to Model, since time.Time) error {
-	return Errorf(Conflict, "the documents are being moved to %s (%d values) already, since %s; ask again when that has ended "+
-		"(where the server that does it was killed, within a minute)", to.Name, to.Dim, since.UTC().Format(time.RFC3339))
 }
 
 // Outdated is a document that is to be moved to another model. When it is
@@ -158,65 +141,6 @@ func (s *Service) movable(next Embedder) (Reembedder, error) {
 		return nil, Errorf(Invalid, "there is no embedder to move the documents to (WEIR_EMBEDDER=none)")
 	}
 	return store, nil
-}
-
-// moveAll does a move whose lease was taken, and gives the lease back.
-func (s *Service) moveAll(ctx context.Context, store Reembedder, next Embedder, m Move, lease MoveLease, report func(Move)) error {
-	defer s.endMove(ctx, store, lease)
-	if !s.reembedding.TryLock() { // of one that has lost its lease
-		return Errorf(Conflict, "an earlier move by this server has not ended yet; ask again")
-	}
-	defer s.reembedding.Unlock()
-	moving, lose := context.WithCancelCause(ctx)
-	var beat sync.WaitGroup
-	beat.Go(func() { s.renewMove(moving, store, lease, lose) })
-	if sampler, ok := s.store.(Sampler); ok {
-		// What was made before it was broken off must have come from the same.
-		next = &verified{Embedder: next, sampler: sampler, log: s.cfg.Log}
-	}
-	err := (&move{s: s, store: store, next: next, lease: lease, now: m, report: report}).run(moving)
-	if err != nil && errors.Is(context.Cause(moving), ErrMoveLost) {
-		err = ErrMoveLost
-	}
-	lose(nil)
-	beat.Wait()
-	if errors.Is(err, ErrMoveLost) {
-		return &Error{Code: Conflict, Err: err, Msg: fmt.Sprintf("this server gave no sign of life for %v, and another one has taken the move over; what was made is kept", s.cfg.Lease)}
-	}
-	return err
-}
-
-// endMove gives the lease back, whether ctx has ended or not.
-func (s *Service) endMove(ctx context.Context, store Reembedder, lease MoveLease) {
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
-	defer cancel()
-	if err := store.EndMove(bounded, lease); err != nil {
-		s.cfg.Log.WarnContext(ctx, "the lease on a move could not be given back; it runs out by itself", "error", err)
-	}
-}
-
-// renewMove gives a sign of life at each third of the lease. A store that does
-// not answer is no loss: the lease is whose it was until another takes it.
-func (s *Service) renewMove(ctx context.Context, store Reembedder, lease MoveLease, lose context.CancelCauseFunc) {
-	t := time.NewTicker(s.cfg.Lease / 3)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return
-		}
-		bounded, cancel := context.WithTimeout(ctx, s.cfg.Lease/3)
-		err := store.RenewMove(bounded, lease, s.cfg.Lease)
-		cancel()
-		switch {
-		case errors.Is(err, ErrMoveLost):
-			lose(ErrMoveLost)
-			return
-		case err != nil && ctx.Err() == nil:
-			s.cfg.Log.WarnContext(ctx, "renewing the lease on a move failed", "error", err)
-		}
-	}
 }
 
 // move is one way of all documents from model to model.
