@@ -26,7 +26,9 @@ type verified struct {
 
 	mu     sync.Mutex
 	right  bool      // the last comparison said so
-	tried  time.Time // when it was last begun
+	wrong  bool      // it said the contrary
+	told   time.Time // when that comparison was begun
+	tried  time.Time // when one was last begun
 	used   bool      // since then
 	failed bool      // it failed since then: what answers next may be another one
 	back   bool      // and answered after that
@@ -59,23 +61,39 @@ var errOtherModel = errors.New("a stored passage has another vector")
 // Embed asks for the vectors of texts. An embedder that was not right, or not
 // asked yet, is asked for that of the sample first, and so is one that is to
 // make what is stored and was not asked for a while, or failed since. Questions
-// do not wait for that: a server's checker asks beside them.
+// do not wait for that: a server's checker asks beside them, and the first of
+// all is asked beside the sample.
 func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []string) ([][]float32, error) {
 	v.mu.Lock()
 	believed := v.right && (p == ForQuery || !v.failed && !v.back && time.Since(v.tried) < believedFor)
+	beside := !believed && p == ForQuery && !v.wrong
 	v.mu.Unlock()
-	if !believed {
+	var compared error
+	if !believed && !beside {
 		if err := v.compare(ctx, user); err != nil {
 			return nil, err
 		}
 	}
+	var check sync.WaitGroup
+	if beside {
+		check.Go(func() {
+			_, compared = begin(ctx, func() (struct{}, error) { return struct{}{}, v.compare(ctx, user) })
+		})
+	}
 	out, err := v.Embedder.Embed(ctx, user, p, texts)
+	check.Wait()
+	if compared != nil {
+		return nil, compared
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err == nil {
 		v.used, v.back = true, v.back || v.failed
 	} else if code := CodeOf(err); code == Timeout || code == Unavailable {
 		v.failed = true
+	}
+	if err == nil && v.wrong { // it was found out meanwhile
+		return nil, v.other()
 	}
 	return out, err
 }
@@ -90,14 +108,21 @@ func (v *verified) due() bool {
 }
 
 // compare asks for the vector of the sample. There may be none to ask for; then
-// the embedder is believed for now.
+// the embedder is believed for now, whatever it was.
 func (v *verified) compare(ctx context.Context, user User) error {
 	text, want, err := v.sample(ctx)
-	if err != nil || want == nil {
+	if err != nil {
 		return err
 	}
+	began := time.Now()
+	if want == nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.told, v.right, v.wrong = began, false, false
+		return nil
+	}
 	v.mu.Lock()
-	v.tried, v.used, v.failed, v.back = time.Now(), false, false, false
+	v.tried, v.used, v.failed, v.back = began, false, false, false
 	v.mu.Unlock()
 	got, err := v.afresh(ctx, user, text)
 	switch {
@@ -111,25 +136,38 @@ func (v *verified) compare(ctx context.Context, user User) error {
 	case len(got) != len(want):
 		err = Errorf(Internal, "the embedder answered a vector of %d values; the model has %d", len(got), len(want))
 	case dot(want, got) < v.likeness():
-		err = &Error{
-			Code: Unavailable, Phase: "check", Err: errOtherModel,
-			Msg: "the embedder answers to the name " + v.Model().Name + " with other vectors than the documents have; is it the right provider?",
-		}
+		err = v.other()
 	}
+	v.judge(ctx, began, err)
+	return err
+}
+
+// other is what callers are told of an embedder that is wrong.
+func (v *verified) other() error {
+	return &Error{
+		Code: Unavailable, Phase: "check", Err: errOtherModel,
+		Msg: "the embedder answers to the name " + v.Model().Name + " with other vectors than the documents have; is it the right provider?",
+	}
+}
+
+// judge takes down what the comparison that began then has shown, unless a later
+// one has ended before it. What the embedder keeps is of no use when it was
+// wrong, nor is what it kept until it was right again.
+func (v *verified) judge(ctx context.Context, began time.Time, err error) {
 	v.mu.Lock()
-	was := v.right
-	v.right = err == nil
-	v.mu.Unlock()
-	if err == nil {
-		return nil
+	if began.Before(v.told) {
+		v.mu.Unlock()
+		return
 	}
-	if was {
+	was, wrong := v.right, v.wrong
+	v.told, v.right, v.wrong = began, err == nil, err != nil
+	v.mu.Unlock()
+	if was && err != nil {
 		v.log.ErrorContext(ctx, "the embedder was right and is not any more", "model", v.Model().Name, "error", err)
 	}
-	if r, ok := v.Embedder.(Rememberer); ok {
-		r.Forget() // it may have been wrong for a while
+	if r, ok := v.Embedder.(Rememberer); ok && (err != nil || wrong) {
+		r.Forget()
 	}
-	return err
 }
 
 // afresh returns the vector that text has now.

@@ -3,6 +3,7 @@ package rag
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strconv"
 	"sync"
 	"testing"
@@ -24,9 +25,12 @@ func (s *sampled) Sample(context.Context, Model) (Chunk, []float32, error) {
 
 func TestAnEmbedderIsHeldAgainstAStoredPassage(t *testing.T) {
 	var calls [][]string
+	var mu sync.Mutex
 	answer := func(v []float32, refuse string) *fakeEmbedder {
 		return &fakeEmbedder{embed: func(_ context.Context, texts []string) ([][]float32, error) {
+			mu.Lock()
 			calls = append(calls, texts)
+			mu.Unlock()
 			out := make([][]float32, len(texts))
 			for i, text := range texts {
 				if text == refuse {
@@ -49,9 +53,9 @@ func TestAnEmbedderIsHeldAgainstAStoredPassage(t *testing.T) {
 	}{
 		{"the same vector", []float32{1, 0}, answer([]float32{1, 0}, ""), "", 3},
 		{"nearly the same", []float32{1, 0}, answer([]float32{0.999, 0.045}, ""), "", 3},
-		{"another model's", []float32{1, 0}, answer([]float32{0, 1}, ""), Unavailable, 2},
+		{"another model's", []float32{1, 0}, answer([]float32{0, 1}, ""), Unavailable, 3},
 		{"nothing to compare with", nil, answer(nil, ""), "", 2},
-		{"the passage is refused", []float32{1, 0}, answer(nil, "1 Keys\nthe spare key"), Unavailable, 2},
+		{"the passage is refused", []float32{1, 0}, answer(nil, "1 Keys\nthe spare key"), Unavailable, 3},
 		{"the question is refused", []float32{1, 0}, answer([]float32{1, 0}, "q"), Invalid, 3},
 	}
 	for _, tt := range tests {
@@ -157,9 +161,13 @@ type fickle struct {
 	fails    bool
 	kept     map[string][]float32
 	compared int
+	during   func() // called while texts are under way
 }
 
 func (f *fickle) Embed(_ context.Context, _ User, _ Purpose, texts []string) ([][]float32, error) {
+	if f.during != nil {
+		f.during()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	out := make([][]float32, len(texts))
@@ -292,6 +300,80 @@ func TestWhatIsStoredIsComparedFirst(t *testing.T) {
 		put("", 5)
 		put("", 5)
 	})
+}
+
+// TestTheFirstQuestionDoesNotWaitTwice: what an embedder is held against is asked
+// for beside the first question.
+func TestTheFirstQuestionDoesNotWaitTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &fakeEmbedder{embed: func(ctx context.Context, texts []string) ([][]float32, error) {
+			select {
+			case <-time.NewTimer(time.Second).C:
+				return [][]float32{{1, 0}}, nil
+			case <-ctx.Done():
+				return nil, ended(ctx)
+			}
+		}}
+		s := newService(t, Config{}, &sampled{fakeStore: *book(1, nil, []Candidate{cos(0, 0.9)}), vector: []float32{1, 0}}, slow, nil)
+		if _, err := s.Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			began := time.Now()
+			if _, err := s.Retrieve(t.Context(), "u", Request{Query: "q", Mode: Vector}); err != nil || time.Since(began) != time.Second {
+				t.Errorf("%v after %s", err, time.Since(began))
+			}
+		}
+	})
+}
+
+// TestAComparisonMeanwhile: what an embedder said while it was found to be wrong
+// is not used; what it said until it was right again is forgotten; and a
+// comparison that took long does not undo what a later one has shown.
+func TestAComparisonMeanwhile(t *testing.T) {
+	right, wrong := []float32{1, 0}, []float32{0, 1}
+	held := func(e *fickle) *verified {
+		return &verified{Embedder: e, sampler: &sampled{vector: right}, log: slog.New(slog.DiscardHandler)}
+	}
+	compare := func(v *verified, want Code) {
+		t.Helper()
+		if err := v.compare(t.Context(), "u"); CodeOf(err) != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	for _, p := range []Purpose{ForQuery, ForIngest} {
+		e := &fickle{says: right, kept: map[string][]float32{}}
+		v := held(e)
+		compare(v, "")
+		e.during = func() {
+			e.set(wrong, false)
+			compare(v, Unavailable)
+		}
+		if got, err := v.Embed(t.Context(), "u", p, []string{"a"}); !errors.Is(err, errOtherModel) {
+			t.Errorf("%v: %v, %v", p, got, err)
+		}
+		e.kept = map[string][]float32{"b": wrong} // by who had begun before
+		e.during = nil
+		e.set(right, false)
+		compare(v, "")
+		if got, err := v.Embed(t.Context(), "u", p, []string{"b"}); err != nil || got[0][0] != 1 {
+			t.Errorf("%v: %v, %v", p, got, err)
+		}
+	}
+
+	e := &fickle{says: right, kept: map[string][]float32{}}
+	v := held(e)
+	began := time.Now().Add(-time.Second)
+	e.set(wrong, false)
+	compare(v, Unavailable)
+	v.judge(t.Context(), began, nil)
+	if v.right || !v.wrong {
+		t.Error("the earlier comparison was believed")
+	}
+	v.sampler, v.looked = &sampled{}, time.Time{} // its documents were deleted
+	if _, err := v.Embed(t.Context(), "u", ForIngest, []string{"a"}); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestASampleThatComesLater: an embedder that was asked before there was
