@@ -26,9 +26,13 @@ func TestProviderDown(t *testing.T) {
 			}
 			b.onlyPassages()
 			b.ask("What is the dinghy called?")
+			if fault == chaos.Never {
+				b.shows("#ask-wait", "Searching your documents")
+			}
 			b.shows("#notices .notice", "Search by meaning did not do its part")
 			b.shows("#notices .notice", "found by words alone")
 			b.shows("#passage-1 mark", "dinghy")
+			b.until("!document.querySelector('#ask-wait').checkVisibility()")
 			b.shows("#passage-1 .measure", "found by words")
 			b.shows("#banner", "embedding provider")
 			b.shot("outage-ask-" + string(fault))

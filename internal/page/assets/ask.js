@@ -72,6 +72,7 @@ async function ask() {
   const mine = (running = new AbortController());
   clear();
   busy(true);
+  show($("ask-wait"), true);
   tell("Searching.");
   try {
     if ($("write").checked) await answer(query, mine.signal);
@@ -95,6 +96,7 @@ function busy(yes) {
   $("ask").setAttribute("aria-busy", String(yes));
   $("ask-form").classList.toggle("busy", yes);
   show($("ask-stop"), yes);
+  if (!yes) show($("ask-wait"), false);
 }
 
 async function answer(query, signal) {
@@ -155,6 +157,7 @@ function lacking(list) {
 }
 
 function showPassages(found, query) {
+  show($("ask-wait"), false);
   chunks = found.chunks || [];
   lacking(found.degraded);
   if (!chunks.length) {

@@ -7,6 +7,7 @@ const every = 1000;
 const longest = 15e3; // between two tries when nobody answers
 const kept = 120; // looks
 const recentMS = 10e3;
+const calmMS = 3e3;
 
 export const samples = []; // oldest first: {at, status, took}
 export const log = []; // newest first: {at, level, text}
@@ -127,6 +128,21 @@ export function failures(all, which) {
   return { failed, ended: Math.max(failed, grown(all, (s) => (which.of(s) ? which.of(s).attempts - which.underway(which.of(s)) : 0))) };
 }
 
+// recovered reports whether a provider has answered since it last failed, and has
+// not failed for some looks: one that is back is not said to be down for as long
+// as its failures are counted.
+function recovered(all, which) {
+  const of = (s) => which.of(s) || { failed: 0, attempts: 0 };
+  const last = all.at(-1);
+  let answered = false;
+  for (let i = all.length - 1; i > 0; i--) {
+    const [was, is] = [of(all[i - 1].status), of(all[i].status)];
+    if (is.failed > was.failed) return answered && last.at - all[i].at >= calmMS;
+    answered ||= is.attempts - which.underway(is) > was.attempts - which.underway(was);
+  }
+  return answered;
+}
+
 function provider(all, which) {
   const p = which.of(all.at(-1).status);
   const { failed, ended } = failures(all, which);
@@ -134,7 +150,7 @@ function provider(all, which) {
   const trouble = (level, kind, what, detail) => ({ level, kind: which.kind + kind, title: `${which.name} ${what}`, detail, without: which.without });
   const share = `${format.count(failed)} of ${format.plural(ended, "request")} in the last 10 s.`;
   if (p.breaker === "open" && failed + refused > 0) return trouble("down", "provider", "is down", `It is not asked for now, but for a try every few seconds while there are calls. ${which.without}`);
-  if (failed > 0 && failed * 2 >= ended) return trouble("down", "provider", "fails", `${share} ${which.without}`);
+  if (failed > 0 && failed * 2 >= ended && !recovered(all, which)) return trouble("down", "provider", "fails", `${share} ${which.without}`);
   // It stays open until a call tries: of one that nobody tried, nothing is known.
   if (p.breaker !== "closed") return trouble("warn", "probe", "was down", "The next call finds out whether it is back.");
   if (which.late(p)) return trouble("warn", "silent", "does not answer", `A request has been under way for ${format.ms(p.oldest_ms)}. ${which.without}`);
