@@ -3,14 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"weir/internal/rag"
 )
 
 // lasting is a library for a command that stays for hours. When the server
-// that it goes through has gone, the data folder is opened anew: by this
-// process, or through whoever has it now.
+// that it goes through has gone, or a server was given the data folder, that is
+// opened anew: by this process, or through whoever has it now.
 type lasting struct {
 	open func() (*opened, error) // takes holdPatience at most, and what opening a folder takes
 	turn chan struct{}           // of 1: whoever opens has it
@@ -23,8 +24,28 @@ func newLasting(open func() (*opened, error)) (*lasting, error) {
 		return nil, err
 	}
 	l := &lasting{open: open, turn: make(chan struct{}, 1)}
-	l.now.Store(first)
+	l.store(first)
 	return l, nil
+}
+
+// store puts o in use, which may be closed by whoever hands it over, and at the
+// end.
+func (l *lasting) store(o *opened) {
+	o.close, o.calls = sync.OnceValue(o.close), newVisits()
+	l.now.Store(o)
+}
+
+// enter returns what is in use, for a call that says when it leaves it.
+func (l *lasting) enter(ctx context.Context) (*opened, error) {
+	for {
+		now := l.now.Load()
+		if now.calls.enter() {
+			return now, nil
+		}
+		if _, err := l.renew(ctx, now); err != nil {
+			return nil, unreached(err)
+		}
+	}
 }
 
 // close is called when no call is under way any more.
@@ -45,23 +66,31 @@ func (l *lasting) renew(ctx context.Context, was *opened) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.now.Store(fresh)
+	l.store(fresh)
 	return fresh, nil
 }
 
 // lastingCall makes a call, and makes it again when it reached no server. All
 // calls of a library may be made twice: the same content is stored once.
 func lastingCall[T any](ctx context.Context, l *lasting, call func(library) (T, error)) (T, error) {
-	now := l.now.Load()
+	now, err := l.enter(ctx)
+	if err != nil {
+		return *new(T), err
+	}
 	v, err := call(now)
+	now.calls.leave()
 	var e *rag.Error
 	if now.server == "" || !errors.As(err, &e) || e.Code != rag.Unavailable || e.Phase != "dial" {
 		return v, err
 	}
-	fresh, openErr := l.renew(ctx, now)
-	if openErr != nil {
+	if _, openErr := l.renew(ctx, now); openErr != nil {
 		return v, errors.Join(err, openErr)
 	}
+	fresh, err := l.enter(ctx)
+	if err != nil {
+		return v, err
+	}
+	defer fresh.calls.leave()
 	return call(fresh)
 }
 

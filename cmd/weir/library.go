@@ -36,6 +36,7 @@ type opened struct {
 	timeout time.Duration // the longest one of its calls may take
 	limit   int64         // the largest document it takes
 	close   func() error
+	calls   *visits // of a lasting
 }
 
 // openLibrary opens the data folder, or the way to the server that holds it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"weir/internal/httpapi"
 	"weir/internal/mcpapi"
@@ -25,7 +26,7 @@ their servers themselves. The tools are retrieve, list_documents, get_document a
 add_document, on the documents of one user.
 If a server runs on the data folder, calls go through it. Else this holds the folder
 for as long as the client keeps it, works on queued documents, and lets other
-commands on the folder go through it.`,
+commands on the folder go through it. A server that is started takes it over.`,
 		Example: `  weir mcp --data /home/me/weir-data`,
 		Args:    exactly(0, ""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.mcp(cmd, user) },
@@ -50,7 +51,16 @@ func (a *app) mcp(cmd *cobra.Command, user string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lib.close()) }()
+	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	if c.Store == "sqlite" {
+		watch.Go(func() { lib.handOver(watching, func() bool { return wanted(c.Data) }) })
+	}
+	defer func() {
+		stop()
+		watch.Wait()
+		err = errors.Join(err, lib.close())
+	}()
 	door, err := mcpapi.New(mcpapi.Config{Version: thisBuild().Version, Timeout: lib.now.Load().timeout, Log: a.logger(c.quieter())}, lib)
 	if err != nil {
 		return err
@@ -68,6 +78,9 @@ func (a *app) mcp(cmd *cobra.Command, user string) (err error) {
 // openForAgents is openLibrary for a command that stays for hours: while it has
 // the folder, other commands, and other clients' weir mcp, go through it.
 func (a *app) openForAgents(ctx context.Context, flags *pflag.FlagSet, c config) (*opened, error) {
+	if c.Store == "sqlite" {
+		leaveToServer(ctx, c.Data)
+	}
 	h, note, err := c.holdOrServer(ctx, "mcp")
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/internal/rag"
 
@@ -81,9 +82,6 @@ func TestMCPOnStdio(t *testing.T) {
 	if r := weir(t, data, "search", "dinghy", "--user", "ann"); r.code != exitOK || !strings.Contains(r.out, "Petrel") {
 		t.Errorf("search beside it: %+v", r)
 	}
-	if r := weir(t, data, "serve", "--listen", "127.0.0.1:0"); r.code != exitFailed || !strings.Contains(r.stderr, "held by weir mcp") {
-		t.Errorf("serve beside it: %+v", r)
-	}
 	second := serveAgent(t, data, "--user", "ann")
 	if got := callTool[rag.Response](t, second.ClientSession, "retrieve", map[string]any{"query": "dinghy"}); len(got.Chunks) != 1 {
 		t.Errorf("through the first: %+v", got)
@@ -132,6 +130,52 @@ func TestMCPThroughServer(t *testing.T) {
 		if err != nil || len(list.Resources) != 1 || list.Resources[0].Name != "warranty.md" {
 			t.Errorf("%s: %+v, %v", name, list, err)
 		}
+	}
+}
+
+// A server that is started takes the folder from a weir mcp, which goes through
+// it, and back when it has gone.
+func TestMCPGivesWayToServer(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	ann, second := serveAgent(t, data, "--user", "ann"), serveAgent(t, data, "--user", "ann")
+	defer ann.leave(t)
+	defer second.leave(t)
+	callTool[map[string]any](t, ann.ClientSession, "add_document", map[string]any{"filename": "boat.md", "text": "# Boat\n\nThe dinghy is called Petrel.\n"})
+	find := func(when string) {
+		t.Helper()
+		for _, a := range []*agent{ann, second} {
+			if got := callTool[rag.Response](t, a.ClientSession, "retrieve", map[string]any{"query": "dinghy"}); len(got.Chunks) != 1 {
+				t.Errorf("%s: %+v", when, got)
+			}
+		}
+	}
+	find("before")
+	for range 2 {
+		s := serve(t, data)
+		find("beside the server")
+		if held := readHolder(data); held.command != "serve" || wanted(data) {
+			t.Errorf("held by %+v, wanted: %v", held, wanted(data))
+		}
+		if second := weir(t, data, "serve", "--listen", "127.0.0.1:0"); second.code != exitFailed || !strings.Contains(second.stderr, "held by weir serve") {
+			t.Errorf("a second server: %+v", second)
+		}
+		if r := s.stop(); r.code != exitOK {
+			t.Errorf("the server ended with %+v", r)
+		}
+		find("after the server")
+	}
+}
+
+// What a server wanted that died before it got it is not waited for long.
+func TestWishOfTheDead(t *testing.T) {
+	data := t.TempDir()
+	write(t, data, wantedFile, "")
+	if !wanted(data) {
+		t.Error("a wish was not seen")
+	}
+	old := time.Now().Add(-wantedFor)
+	if err := os.Chtimes(filepath.Join(data, wantedFile), old, old); err != nil || wanted(data) {
+		t.Errorf("an old wish still stands: %v", err)
 	}
 }
 

@@ -39,7 +39,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Serves the HTTP API, and at / a page for people, on the address of WEIR_LISTEN, and works on queued documents. An
 address that others can reach needs authentication: see "weir key --help", or set
 WEIR_JWT_SECRET or WEIR_JWKS_URL. With --docs, files and folders are indexed first.
-One server at a time holds a data folder; other commands on it go through the server.
+One server at a time holds a data folder; other commands on it go through the server, also a
+"weir mcp" that has it when the server is started.
 The first SIGINT or SIGTERM lets calls under way finish, the second stops at once.
 SIGHUP reads the keys, WEIR_USER_RATE, WEIR_USER_BURST and WEIR_LOG_LEVEL again, and
 opens the audit log anew.`,
@@ -85,7 +86,7 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 	if err := tryAddress(ctx, c); err != nil {
 		return err
 	}
-	h, err := c.hold("serve")
+	h, err := c.holdForServer(ctx)
 	if err != nil {
 		return secondServer(err)
 	}
