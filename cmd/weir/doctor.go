@@ -170,6 +170,8 @@ func (a *app) checkHolder(ctx context.Context, c config, held *heldError) []find
 		return append(findings, bad("server", "process %d does not answer at %s: %s", note.PID, note.url(), explain(err)))
 	case st.StoreError != "":
 		return append(findings, bad("server", "answers at %s, but its store does not: %s", note.url(), st.StoreError))
+	case st.Wrong != "":
+		return append(findings, bad("server", "answers at %s, by words alone: %s", note.url(), st.Wrong))
 	}
 	return append(findings, good("server", "version %s answers at %s; %d documents queued, %d in work", st.Version, note.url(), st.Queued, st.Working))
 }

@@ -37,6 +37,9 @@ func TestJudgement(t *testing.T) {
 		{"pause", `samples: looks(pipe({ pause_ms: 700 }))`, "warn pause"},
 		{"chat provider down", `samples: looks({}, { chat: { breaker: "open", failed: 3, attempts: 3, writing: 0, calls_refused: 0 } })`, "down chat-provider"},
 		{"both, one down", `samples: looks({}, { ...pipe({ pause_ms: 9 }), chat: { breaker: "open", failed: 3, attempts: 3, writing: 0, calls_refused: 0 } })`, "down chat-provider"},
+		{"nobody has the model", `samples: looks({ embedder: { name: "m" }, embedder_missing: true })`, "down missing"},
+		{"vectors of another model", `samples: looks({ embedder_error: "other vectors", ...pipe({ failed: 1, attempts: 9 }) })`, "down wrong"},
+		{"nothing can be stored", `samples: looks({ writes_error: "the disk is full", waiting: 3 })`, "warn writes"},
 		{"full", `samples: looks({ refused: 2 }, { refused: 5 })`, "warn full"},
 		{"waiting", `samples: looks({ waiting: 3 })`, "warn waiting"},
 	}

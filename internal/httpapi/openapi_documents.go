@@ -118,6 +118,7 @@ func statusSchemas() []openapi.Entry {
 			"embedder":            "the model of questions and documents; null when there is none",
 			"embedder_configured": "the model of the settings, where the documents are of another; absent where they are not",
 			"embedder_missing":    "nobody is set who has vectors of `embedder`; absent when somebody is",
+			"embedder_error":      "why the embedder in use is not believed, such as that it gives other vectors than the documents have; absent when it is",
 			"writes_error":        "why nothing can be stored, while retrieval can be answered; absent when it can",
 			"move":                "the latest move to another model; absent when there was none since the start",
 			"store_error":         "the code of the error with which the store did not answer; absent when it did",

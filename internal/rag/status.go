@@ -22,6 +22,7 @@ type Activity struct {
 	Working      int     `json:"documents_in_work"`
 	Model        *Model  `json:"embedder"`                      // null: lexical retrieval only
 	NoProvider   bool    `json:"embedder_missing,omitempty"`    // nobody is set who has vectors of the model in use
+	Wrong        string  `json:"embedder_error,omitempty"`      // why the embedder in use is not believed, as of the last comparison
 	Named        *Model  `json:"embedder_configured,omitempty"` // the model of the settings, where the documents are of another
 	Writes       string  `json:"writes_error,omitempty"`        // why nothing can be stored, while retrieval can be answered
 	Move         *Move   `json:"move,omitempty"`                // the latest move of all documents to another model; absent when there was none since the start
@@ -60,6 +61,9 @@ func (s *Service) Status(ctx context.Context) Activity {
 	if m := s.embedder().Model(); m != (Model{}) {
 		st.Model = &m
 		st.NoProvider = !s.HasProvider()
+		if v, ok := s.embedder().(*verified); ok {
+			st.Wrong = v.trouble()
+		}
 		if named := s.cfg.Next.Model(); named != m {
 			st.Named = &named
 		}

@@ -26,7 +26,7 @@ type verified struct {
 
 	mu     sync.Mutex
 	right  bool      // the last comparison said so
-	wrong  bool      // it said the contrary
+	wrong  error     // it said the contrary
 	told   time.Time // when that comparison was begun
 	tried  time.Time // when one was last begun
 	used   bool      // since then
@@ -66,7 +66,7 @@ var errOtherModel = errors.New("a stored passage has another vector")
 func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []string) ([][]float32, error) {
 	v.mu.Lock()
 	believed := v.right && (p == ForQuery || !v.failed && !v.back && time.Since(v.tried) < believedFor)
-	beside := !believed && p == ForQuery && !v.wrong
+	beside := !believed && p == ForQuery && v.wrong == nil
 	v.mu.Unlock()
 	var compared error
 	if !believed && !beside {
@@ -92,18 +92,22 @@ func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []stri
 	} else if code := CodeOf(err); code == Timeout || code == Unavailable {
 		v.failed = true
 	}
-	if err == nil && v.wrong { // it was found out meanwhile
-		return nil, v.other()
+	if err == nil && v.wrong != nil { // it was found out meanwhile
+		return nil, v.wrong
 	}
 	return out, err
 }
 
-// due reports whether an embedder that was right should be compared again: it
-// was used for a while, or it failed and answers again.
+// due reports whether an embedder should be compared again: it was right and was
+// used for a while, or failed and answers again; or it was wrong, and nobody may
+// have asked since.
 func (v *verified) due() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	since := time.Since(v.tried)
+	if v.wrong != nil {
+		return since >= sampleEvery
+	}
 	return v.right && since >= recheckEvery && (v.back || v.used && since >= believedFor)
 }
 
@@ -118,7 +122,7 @@ func (v *verified) compare(ctx context.Context, user User) error {
 	if want == nil {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		v.told, v.right, v.wrong = began, false, false
+		v.told, v.right, v.wrong = began, false, nil
 		return nil
 	}
 	v.mu.Lock()
@@ -159,15 +163,28 @@ func (v *verified) judge(ctx context.Context, began time.Time, err error) {
 		v.mu.Unlock()
 		return
 	}
-	was, wrong := v.right, v.wrong
-	v.told, v.right, v.wrong = began, err == nil, err != nil
+	wrong := v.wrong
+	v.told, v.right, v.wrong = began, err == nil, err
 	v.mu.Unlock()
-	if was && err != nil {
-		v.log.ErrorContext(ctx, "the embedder was right and is not any more", "model", v.Model().Name, "error", err)
+	switch {
+	case err != nil && wrong == nil:
+		v.log.ErrorContext(ctx, "the embedder is wrong: it is not asked for vectors until it is right", "model", v.Model().Name, "error", err)
+	case err == nil && wrong != nil:
+		v.log.InfoContext(ctx, "the embedder is right again", "model", v.Model().Name)
 	}
-	if r, ok := v.Embedder.(Rememberer); ok && (err != nil || wrong) {
+	if r, ok := v.Embedder.(Rememberer); ok && (err != nil || wrong != nil) {
 		r.Forget()
 	}
+}
+
+// trouble is why the embedder is not taken at its word; "": it is.
+func (v *verified) trouble() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.wrong == nil {
+		return ""
+	}
+	return message(v.wrong)
 }
 
 // afresh returns the vector that text has now.

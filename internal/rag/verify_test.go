@@ -72,6 +72,9 @@ func TestAnEmbedderIsHeldAgainstAStoredPassage(t *testing.T) {
 					t.Errorf("got %v, want %q", err, tt.want)
 				}
 			}
+			if got := s.Status(t.Context()).Wrong; (got != "") != (tt.want == Unavailable) {
+				t.Errorf("the status says %q", got)
+			}
 			if len(calls) != tt.calls || store.asked != 1 {
 				t.Errorf("%d calls: %q; %d samples", len(calls), calls, store.asked)
 			}
@@ -249,22 +252,33 @@ func TestAnEmbedderThatChanges(t *testing.T) {
 		e.set(wrong, false)
 		ask("first", "", 2) // remembered
 		pass(believedFor + 2*lookEvery)
-		ask("third", Unavailable, 4) // the checker found out, and so did the caller
+		ask("third", Unavailable, 6) // the checker found out and looked again, and so did the caller
 		e.set(right, false)
-		ask("third", "", 5)
+		ask("third", "", 7)
 
 		e.set(nil, true) // down: what is remembered is of use, and nobody asks for more
-		ask("fourth", Unavailable, 5)
+		ask("fourth", Unavailable, 7)
 		pass(recheckEvery)
-		ask("third", "", 5) // answered, it seems
+		ask("third", "", 7) // answered, it seems
 		pass(2 * lookEvery)
-		ask("third", "", 6) // it could not be asked; it stays what it was
+		ask("third", "", 8) // it could not be asked; it stays what it was
 		e.set(wrong, false) // another one in its place
 		pass(recheckEvery + 2*lookEvery)
-		ask("third", Unavailable, 8)
-		ask("fifth", Unavailable, 9)
+		ask("third", Unavailable, 10)
+		ask("fifth", Unavailable, 11)
 		e.set(right, false)
-		ask("fifth", "", 10)
+		ask("fifth", "", 12)
+
+		e.set(wrong, false)
+		pass(believedFor + 2*lookEvery)
+		if s.Status(t.Context()).Wrong == "" {
+			t.Error("it was not found out")
+		}
+		e.set(right, false)
+		pass(sampleEvery + 2*lookEvery) // nobody asks
+		if got := s.Status(t.Context()).Wrong; got != "" {
+			t.Errorf("the status still says %q", got)
+		}
 	})
 }
 
@@ -367,7 +381,7 @@ func TestAComparisonMeanwhile(t *testing.T) {
 	e.set(wrong, false)
 	compare(v, Unavailable)
 	v.judge(t.Context(), began, nil)
-	if v.right || !v.wrong {
+	if v.right || v.wrong == nil {
 		t.Error("the earlier comparison was believed")
 	}
 	v.sampler, v.looked = &sampled{}, time.Time{} // its documents were deleted

@@ -33,7 +33,7 @@ function go(focus) {
 
 const pills = {
   contact: "no contact", key: "key needed", store: "store down", provider: "provider down", silent: "provider silent",
-  some: "unsteady", pause: "provider pauses", probe: "provider unsure", "chat-provider": "chat down", closed: "not shown", limited: "too often", full: "full", waiting: "busy", draining: "stopping",
+  missing: "no provider", wrong: "wrong provider", writes: "read only", some: "unsteady", pause: "provider pauses", probe: "provider unsure", "chat-provider": "chat down", closed: "not shown", limited: "too often", full: "full", waiting: "busy", draining: "stopping",
 };
 
 function banner() {

@@ -119,7 +119,7 @@ function providerFacts(s) {
   if (!p) return [model, ["Provider", "inside this program"]];
   return [
     model,
-    state(embedding, p),
+    s.embedder_error ? ["State", "gives other vectors than the documents have", true] : state(embedding, p),
     ["Requests under way", `${format.count(p.slots)} of ${format.count(p.limit)}${p.limit < p.max_slots ? ` (at most ${format.count(p.max_slots)})` : ""}`],
     ["Oldest of these", p.slots ? format.ms(p.oldest_ms) : "–", embedding.late(p)],
     ["A request takes", p.typical_ms ? `${format.ms(p.typical_ms)}, typically` : "–"],
@@ -140,7 +140,7 @@ function serverFacts({ status: s, took }) {
     ["Memory for calls", `${format.bytes(s.bytes)} of ${format.bytes(s.max_bytes)}`],
     ["Deadline of a call", format.ms(s.timeout_ms)],
     ["Calls past their deadline", format.count(s.deadline_overruns), s.deadline_overruns > 0],
-    ["Store", s.store_error ? `does not answer (${s.store_error})` : "answers", Boolean(s.store_error)],
+    ["Store", s.store_error ? `does not answer (${s.store_error})` : s.writes_error ? `answers, takes nothing new: ${s.writes_error}` : "answers", Boolean(s.store_error || s.writes_error)],
     ...(s.move?.running ? [["Move to another model", `${format.count(s.move.progress.done)} of ${format.count(s.move.progress.total)}`]] : []),
   ];
 }

@@ -100,12 +100,21 @@ export function judge({ samples: all, lost: since, refusal: no, now }) {
   const s = last.status;
   if (s.store_error) return { level: "down", kind: "store", title: "The store does not answer", detail: `Nothing can be found or added (${s.store_error}).` };
   if (s.draining) return { level: "warn", kind: "draining", title: "The server is stopping", detail: "It takes no new calls." };
-  const troubles = [s.embedder && s.pipeline && provider(all, embedding), s.chat && provider(all, chat)].filter(Boolean);
+  const troubles = [s.embedder && embedder(s), s.embedder && s.pipeline && provider(all, embedding), s.chat && provider(all, chat)].filter(Boolean);
   if (troubles.length) return troubles.find((t) => t.level === "down") || troubles[0];
+  if (s.writes_error) return { level: "warn", kind: "writes", title: "Nothing can be added", detail: `Questions are answered. ${s.writes_error}` };
   const refused = grown(all, (x) => x.refused);
   if (refused > 0) return { level: "warn", kind: "full", title: "The server refuses calls", detail: `${format.plural(refused, "call")} in the last 10 s: it is full, or a user has its share.` };
   if (s.waiting > 0) return { level: "warn", kind: "waiting", title: "Calls wait for a place", detail: `${format.plural(s.waiting, "call")}; one more would wait ${format.ms(s.predicted_wait_ms)}.` };
   return { level: "ok", kind: "ok", title: "All is well", detail: now - last.at > 5000 ? "" : s.embedder ? "" : "This server has no embedder: it searches by words." };
+}
+
+// embedder is the trouble of one that answers, or of one that is not there.
+function embedder(s) {
+  const trouble = (kind, title) => ({ level: "down", kind, title, detail: embedding.without, without: embedding.without });
+  if (s.embedder_missing) return trouble("missing", `No provider is set for the documents' model, ${s.embedder.name}`);
+  if (s.embedder_error) return trouble("wrong", `${embedding.name} gives other vectors than the documents have`);
+  return null;
 }
 
 // The two providers there may be: where their numbers are, and what is lost
