@@ -101,6 +101,12 @@ func TestNoViewScrollsSideways(t *testing.T) {
 		b.click("nav [data-view=flow]")
 		b.shows("#server", "Version")
 		fits("flow")
+		if width >= 360 { // the head does not jump when there is trouble
+			low := eval[float64](b, `(() => { const t = document.querySelector("#pill-text"), was = t.textContent, top = document.querySelector("header"), h = top.offsetHeight; t.textContent = "provider pauses"; const more = top.offsetHeight - h; t.textContent = was; return more; })()`)
+			if low != 0 {
+				t.Errorf("%d px: the head grows by %v px", width, low)
+			}
+		}
 		b.click("#who")
 		fits("who")
 	}
