@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"weir/internal/rag"
 )
@@ -49,30 +51,49 @@ func (l *lasting) enter(ctx context.Context) (*opened, error) {
 }
 
 // close is called when no call is under way any more.
-func (l *lasting) close() error { return l.now.Load().close() }
+func (l *lasting) close() error {
+	l.turn <- struct{}{} // who opens has ended, whether or not somebody still waits for it
+	return l.now.Load().close()
+}
 
-// renew opens anew, unless another call has done so since was.
+// renew opens anew, unless another call has done so since was. A call waits for
+// it as long as it may take itself; what was begun goes on, for the next.
 func (l *lasting) renew(ctx context.Context, was *opened) (*opened, error) {
+	ctx, cancel := context.WithTimeout(ctx, was.timeout)
+	defer cancel()
 	select {
 	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	if now := l.now.Load(); now != was {
+		<-l.turn
 		return now, nil
 	}
-	fresh, err := l.open()
-	if err != nil {
-		return nil, err
+	type outcome struct {
+		fresh *opened
+		err   error
 	}
-	l.store(fresh)
-	return fresh, nil
+	done := make(chan outcome, 1)
+	go func() {
+		defer func() { <-l.turn }()
+		fresh, err := l.open()
+		if err == nil {
+			l.store(fresh)
+		}
+		done <- outcome{fresh, err}
+	}()
+	select {
+	case o := <-done:
+		return o.fresh, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // lastingCall makes a call, and makes it again when it reached no server. All
 // calls of a library may be made twice: the same content is stored once.
-func lastingCall[T any](ctx context.Context, l *lasting, call func(library) (T, error)) (T, error) {
+func lastingCall[T any](ctx context.Context, l *lasting, call func(*opened) (T, error)) (T, error) {
 	now, err := l.enter(ctx)
 	if err != nil {
 		return *new(T), err
@@ -95,11 +116,21 @@ func lastingCall[T any](ctx context.Context, l *lasting, call func(library) (T, 
 }
 
 func (l *lasting) Retrieve(ctx context.Context, user rag.User, r rag.Request) (*rag.Response, error) {
-	return lastingCall(ctx, l, func(lib library) (*rag.Response, error) { return lib.Retrieve(ctx, user, r) })
+	began := time.Now()
+	return lastingCall(ctx, l, func(lib *opened) (*rag.Response, error) {
+		if waited := time.Since(began); waited > waitedLittle { // for the folder: the deadline is one for all of it
+			r.TimeoutMS = max(cmp.Or(r.TimeoutMS, int(lib.timeout.Milliseconds()))-int(waited.Milliseconds()), 1)
+			began = time.Now()
+		}
+		return lib.Retrieve(ctx, user, r)
+	})
 }
 
+// waitedLittle is not taken off a deadline.
+const waitedLittle = 50 * time.Millisecond
+
 func (l *lasting) Upload(ctx context.Context, user rag.User, n rag.NewDocument) (doc rag.Document, created bool, err error) {
-	doc, err = lastingCall(ctx, l, func(lib library) (d rag.Document, err error) {
+	doc, err = lastingCall(ctx, l, func(lib *opened) (d rag.Document, err error) {
 		d, created, err = lib.Upload(ctx, user, n)
 		return d, err
 	})
@@ -107,16 +138,16 @@ func (l *lasting) Upload(ctx context.Context, user rag.User, n rag.NewDocument) 
 }
 
 func (l *lasting) Watch(ctx context.Context, user rag.User, id string, fn func(rag.Document) error) error {
-	_, err := lastingCall(ctx, l, func(lib library) (struct{}, error) { return struct{}{}, lib.Watch(ctx, user, id, fn) })
+	_, err := lastingCall(ctx, l, func(lib *opened) (struct{}, error) { return struct{}{}, lib.Watch(ctx, user, id, fn) })
 	return err
 }
 
 func (l *lasting) Document(ctx context.Context, user rag.User, id string) (rag.Document, error) {
-	return lastingCall(ctx, l, func(lib library) (rag.Document, error) { return lib.Document(ctx, user, id) })
+	return lastingCall(ctx, l, func(lib *opened) (rag.Document, error) { return lib.Document(ctx, user, id) })
 }
 
 func (l *lasting) Documents(ctx context.Context, user rag.User, p rag.Page) (docs []rag.Document, next string, err error) {
-	docs, err = lastingCall(ctx, l, func(lib library) (d []rag.Document, err error) {
+	docs, err = lastingCall(ctx, l, func(lib *opened) (d []rag.Document, err error) {
 		d, next, err = lib.Documents(ctx, user, p)
 		return d, err
 	})
@@ -124,7 +155,7 @@ func (l *lasting) Documents(ctx context.Context, user rag.User, p rag.Page) (doc
 }
 
 func (l *lasting) Passages(ctx context.Context, user rag.User, id string, first, limit int) (passages []rag.Passage, next int, err error) {
-	passages, err = lastingCall(ctx, l, func(lib library) (p []rag.Passage, err error) {
+	passages, err = lastingCall(ctx, l, func(lib *opened) (p []rag.Passage, err error) {
 		p, next, err = lib.Passages(ctx, user, id, first, limit)
 		return p, err
 	})

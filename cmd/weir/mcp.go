@@ -47,11 +47,12 @@ func (a *app) mcp(cmd *cobra.Command, user string) (err error) {
 	if err := c.checkData(); err != nil {
 		return err
 	}
-	lib, err := newLasting(func() (*opened, error) { return a.openForAgents(ctx, cmd.Flags(), c) })
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	lib, err := newLasting(func() (*opened, error) { return a.openForAgents(ctx, watching, cmd.Flags(), c) })
 	if err != nil {
 		return err
 	}
-	watching, stop := context.WithCancel(ctx)
 	var watch sync.WaitGroup
 	if c.Store == "sqlite" {
 		watch.Go(func() { lib.handOver(watching, func() bool { return wanted(c.Data) }) })
@@ -76,12 +77,13 @@ func (a *app) mcp(cmd *cobra.Command, user string) (err error) {
 }
 
 // openForAgents is openLibrary for a command that stays for hours: while it has
-// the folder, other commands, and other clients' weir mcp, go through it.
-func (a *app) openForAgents(ctx context.Context, flags *pflag.FlagSet, c config) (*opened, error) {
+// the folder, other commands, and other clients' weir mcp, go through it. It waits
+// for the folder until waiting ends.
+func (a *app) openForAgents(ctx, waiting context.Context, flags *pflag.FlagSet, c config) (*opened, error) {
 	if c.Store == "sqlite" {
-		leaveToServer(ctx, c.Data)
+		leaveToServer(waiting, c.Data)
 	}
-	h, note, err := c.holdOrServer(ctx, "mcp")
+	h, note, err := c.holdOrServer(waiting, "mcp")
 	if err != nil {
 		return nil, err
 	}
