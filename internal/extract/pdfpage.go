@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"strings"
 	"unicode"
@@ -35,6 +36,9 @@ type word struct {
 	index uint64 // of its first character
 }
 
+// errUnreadable is of one page: the others may be read all the same.
+var errUnreadable = errors.New("the page cannot be read")
+
 // readPage reads page i: its characters, joined to words and to segments, in
 // the order in which the page draws them.
 func (in *instance) readPage(ctx context.Context, doc uint64, i, maxChars int) ([]segment, error) {
@@ -42,25 +46,29 @@ func (in *instance) readPage(ctx context.Context, doc uint64, i, maxChars int) (
 	switch {
 	case err != nil:
 		return nil, err
-	case page == 0: // to leave it out would be to say that it is not there
-		return nil, invalid("is damaged: page %d cannot be read", i+1)
+	case page == 0:
+		return nil, errUnreadable
 	}
 	text, err := in.call(ctx, "FPDFText_LoadPage", page)
 	if err != nil {
 		return nil, err
 	}
-	var segs []segment
-	if text != 0 {
-		r := charReader{in: in, text: text}
-		if err := r.read(ctx, i, maxChars); err != nil {
+	if text == 0 {
+		if _, err := in.call(ctx, "FPDF_ClosePage", page); err != nil {
 			return nil, err
 		}
-		if segs, err = r.segments(ctx, i+1); err != nil {
-			return nil, err
-		}
-		if _, err := in.call(ctx, "FPDFText_ClosePage", text); err != nil {
-			return nil, err
-		}
+		return nil, errUnreadable
+	}
+	r := charReader{in: in, text: text}
+	if err := r.read(ctx, i, maxChars); err != nil {
+		return nil, err
+	}
+	segs, err := r.segments(ctx, i+1)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := in.call(ctx, "FPDFText_ClosePage", text); err != nil {
+		return nil, err
 	}
 	_, err = in.call(ctx, "FPDF_ClosePage", page)
 	return segs, err

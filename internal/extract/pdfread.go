@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"weir/internal/rag"
@@ -22,12 +23,13 @@ type reading struct {
 	done  int
 	size  int // bytes of text so far
 	pages [][]segment
+	lost  []int // numbers of the pages that cannot be read, from 1, in any order
 	err   error
 }
 
 // readPages reads n pages with in, and with as many further instances as are
-// free and worth it.
-func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, data []byte, n int, progress func(rag.Progress)) ([][]segment, error) {
+// free and worth it. It returns the numbers of those that cannot be read, too.
+func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, data []byte, n int, progress func(rag.Progress)) (pages [][]segment, lost []int, err error) {
 	r := &reading{cfg: x.cfg, data: data, progress: progress, pages: make([][]segment, n)}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -46,7 +48,8 @@ func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, dat
 	}
 	r.fail(r.run(ctx, in, doc), stop)
 	helpers.Wait()
-	return r.pages, r.err
+	slices.Sort(r.lost)
+	return r.pages, r.lost, r.err
 }
 
 // errStopped is why the other instances of a document stop when one fails.
@@ -76,18 +79,21 @@ func (r *reading) run(ctx context.Context, in *instance, doc uint64) error {
 			return nil
 		}
 		segs, err := in.readPage(ctx, doc, i, r.cfg.MaxPageChars)
-		if err != nil {
+		if err != nil && !errors.Is(err, errUnreadable) {
 			return err
 		}
-		if err := r.put(i, segs); err != nil {
+		if err := r.put(i, segs, err != nil); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *reading) put(i int, segs []segment) error {
+func (r *reading) put(i int, segs []segment, lost bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if lost {
+		r.lost = append(r.lost, i+1)
+	}
 	r.pages[i] = segs
 	for k := range segs {
 		r.size += len(segs[k].text)
