@@ -23,13 +23,13 @@ type reading struct {
 	done  int
 	size  int // bytes of text so far
 	pages [][]segment
-	lost  []int // numbers of the pages that cannot be read, from 1, in any order
+	gaps  gaps
 	err   error
 }
 
 // readPages reads n pages with in, and with as many further instances as are
-// free and worth it. It returns the numbers of those that cannot be read, too.
-func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, data []byte, n int, progress func(rag.Progress)) (pages [][]segment, lost []int, err error) {
+// free and worth it. It also tells which of them have no text to find.
+func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, data []byte, n int, progress func(rag.Progress)) (pages [][]segment, without gaps, err error) {
 	r := &reading{cfg: x.cfg, data: data, progress: progress, pages: make([][]segment, n)}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -48,8 +48,9 @@ func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, dat
 	}
 	r.fail(r.run(ctx, in, doc), stop)
 	helpers.Wait()
-	slices.Sort(r.lost)
-	return r.pages, r.lost, r.err
+	slices.Sort(r.gaps.lost)
+	slices.Sort(r.gaps.pictures)
+	return r.pages, r.gaps, r.err
 }
 
 // errStopped is why the other instances of a document stop when one fails.
@@ -78,21 +79,24 @@ func (r *reading) run(ctx context.Context, in *instance, doc uint64) error {
 		if i >= len(r.pages) {
 			return nil
 		}
-		segs, err := in.readPage(ctx, doc, i, r.cfg.MaxPageChars)
+		segs, picture, err := in.readPage(ctx, doc, i, r.cfg.MaxPageChars)
 		if err != nil && !errors.Is(err, errUnreadable) {
 			return err
 		}
-		if err := r.put(i, segs, err != nil); err != nil {
+		if err := r.put(i, segs, picture, err != nil); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *reading) put(i int, segs []segment, lost bool) error {
+func (r *reading) put(i int, segs []segment, picture, lost bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if lost {
-		r.lost = append(r.lost, i+1)
+	switch {
+	case lost:
+		r.gaps.lost = append(r.gaps.lost, i+1)
+	case picture:
+		r.gaps.pictures = append(r.gaps.pictures, i+1)
 	}
 	r.pages[i] = segs
 	for k := range segs {
