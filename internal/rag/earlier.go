@@ -12,9 +12,9 @@ import (
 // children?" What was asked before it has that, and is searched for too, at
 // half weight: without another call of a model before the first word, and
 // without a list of words by which a follow-up is told from a new question,
-// which would be one for each language. The words and the meaning of the
-// question itself always count three times as much as those of the questions
-// before it alone, so that a new one is answered as if it were the first.
+// which would be one for each language. The words of the question itself count
+// three times as much as those that are in the earlier ones alone, so that a new
+// question is not lost among them.
 // docs/QUALITY.md has the measurement, and what else was tried.
 const (
 	earlierQuestions = 2       // at most, the latest
