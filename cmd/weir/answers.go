@@ -24,6 +24,8 @@ type answered struct {
 	Pages    []int  `json:"pages"`
 	File     string `json:"file"`
 
+	History []rag.ChatMessage `json:"history"` // what was said before, oldest first
+
 	pattern *regexp.Regexp
 }
 
@@ -107,15 +109,18 @@ func (a *app) evalAnswers(cmd *cobra.Command, paths []string, f evalFlags) (err 
 	s := answerScore{Questions: len(questions), Misses: []string{}}
 	var sims similarities
 	for _, q := range questions {
+		if f.alone {
+			q.History = nil
+		}
 		if err := q.weigh(ctx, b, rag.Mode(f.mode), &sims); err != nil {
 			return flagNamed(err)
 		}
-		resp, err := b.Retrieve(ctx, evalUser, rag.Request{Query: q.Question, Mode: rag.Mode(f.mode)})
+		got, err := q.ask(ctx, b, rag.Request{Mode: rag.Mode(f.mode)})
 		if err != nil {
 			return flagNamed(err)
 		}
-		s.Mode = string(resp.Mode)
-		switch i := slices.IndexFunc(resp.Chunks, q.answers); i {
+		s.Mode = string(got.Mode)
+		switch i := slices.IndexFunc(got.Passages, q.answers); i {
 		case 0:
 			s.First++
 			s.Hits++
@@ -137,16 +142,21 @@ func (a *app) evalAnswers(cmd *cobra.Command, paths []string, f evalFlags) (err 
 	return nil
 }
 
+// ask puts the question as a conversation does. There is no chat model, so the
+// passages are the answer.
+func (q answered) ask(ctx context.Context, b *bench, r rag.Request) (*rag.Answer, error) {
+	r.Query = q.Question
+	return b.Ask(ctx, evalUser, rag.AskRequest{Request: r, History: q.History}, nil)
+}
+
 // weigh adds the similarities of the passages that answer q, and of others.
 func (q answered) weigh(ctx context.Context, b *bench, mode rag.Mode, to *similarities) error {
 	deep, all, low := 100, rag.MaxTokenBudget, math.SmallestNonzeroFloat64
-	resp, err := b.Retrieve(ctx, evalUser, rag.Request{
-		Query: q.Question, MaxChunks: &deep, TokenBudget: &all, SimilarityThreshold: &low, Mode: mode,
-	})
+	got, err := q.ask(ctx, b, rag.Request{MaxChunks: &deep, TokenBudget: &all, SimilarityThreshold: &low, Mode: mode})
 	if err != nil {
 		return err
 	}
-	to.add(resp.Chunks, func(p rag.Passage) string {
+	to.add(got.Passages, func(p rag.Passage) string {
 		if q.answers(p) {
 			return p.ID
 		}

@@ -32,7 +32,7 @@ type origin struct {
 
 // loadConfig reads the settings: a flag goes before a variable, a variable
 // before weir.yaml, and that before the default. An empty or zero value
-// stands for the default. What is unknown or cannot be is a usage error that
+// stands for the default, but for those made with setCount. What is unknown or cannot be is a usage error that
 // names it.
 func (a *app) loadConfig(flags *pflag.FlagSet) (config, error) {
 	table := settings()
@@ -154,7 +154,7 @@ func (c *config) settle() error {
 		}
 		*c.origin("WEIR_EMBEDDER") = o
 	}
-	if c.ChunkOverlap == 0 {
+	if !c.given("WEIR_CHUNK_OVERLAP") {
 		c.ChunkOverlap = c.ChunkTokens / 8
 		c.origin("WEIR_CHUNK_OVERLAP").Text = strconv.Itoa(c.ChunkOverlap)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -53,6 +54,10 @@ func TestConfigPrecedence(t *testing.T) {
 		{name: "an address with a password", env: []string{"DATABASE_URL=postgres://u:abcdefghijkl@h/secret"}, of: "DATABASE_URL", want: configRow{Value: "***", From: "DATABASE_URL"}},
 		{name: "the parts of an address", env: []string{"WEIR_STORE=postgres", "DB_HOST=h", "DB_PASSWORD=secret"}, of: "DATABASE_URL", want: configRow{Value: "***", From: "the variables of its parts"}},
 		{name: "overlap follows the chunk", args: []string{"--chunk-tokens", "512"}, of: "WEIR_CHUNK_OVERLAP", want: configRow{Value: "64", From: "default"}},
+		{name: "no overlap", args: []string{"--chunk-overlap", "0"}, of: "WEIR_CHUNK_OVERLAP", want: configRow{Value: "0", From: "--chunk-overlap"}},
+		{name: "no overlap, by the variable", env: []string{"WEIR_CHUNK_OVERLAP=0"}, of: "WEIR_CHUNK_OVERLAP", want: configRow{Value: "0", From: "WEIR_CHUNK_OVERLAP"}},
+		{name: "no overlap, in the file", file: "chunk_overlap: 0\n", of: "WEIR_CHUNK_OVERLAP", want: configRow{Value: "0", From: "weir.yaml:1"}},
+		{name: "an empty overlap is the default", env: []string{"WEIR_CHUNK_OVERLAP="}, of: "WEIR_CHUNK_OVERLAP", want: configRow{Value: "40", From: "default"}},
 		{name: "sizes", env: []string{"WEIR_INDEX_MEMORY=500MB"}, of: "WEIR_INDEX_MEMORY", want: configRow{Value: "500MB", From: "WEIR_INDEX_MEMORY"}},
 		{name: "the variables of a Kubernetes service", env: []string{"WEIR_SERVICE_HOST=10.0.0.1", "WEIR_PORT=tcp://10.0.0.1:80", "WEIR_PORT_80_TCP=x", "WEIR_URL=http://h"}, of: "WEIR_DATA", want: configRow{Value: "./weir-data", From: "default"}},
 	}
@@ -64,6 +69,36 @@ func TestConfigPrecedence(t *testing.T) {
 				t.Errorf("got %s from %s, want %s from %s", got.Value, got.From, tt.want.Value, tt.want.From)
 			}
 		})
+	}
+}
+
+// Passages repeat what the setting says, and nothing when it says 0.
+func TestOverlapOfPassages(t *testing.T) {
+	var text strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&text, "Sentence number %d is here. ", i)
+	}
+	for overlap, repeats := range map[int]bool{0: false, 12: true} {
+		x, err := newExtractor(config{ChunkTokens: 64, ChunkOverlap: overlap, DocumentTimeout: time.Minute}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := x.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		out, err := x.Extract(t.Context(), "t.txt", []byte(text.String()), nil)
+		if err != nil || len(out.Chunks) < 3 {
+			t.Fatalf("%d passages, %v", len(out.Chunks), err)
+		}
+		n := 0
+		for _, c := range out.Chunks {
+			n += strings.Count(c.Content, "Sentence number")
+		}
+		if n < 40 || (n > 40) != repeats {
+			t.Errorf("overlap %d: %d sentences in all, and the document has 40", overlap, n)
+		}
 	}
 }
 

@@ -168,8 +168,12 @@ func (a *app) tellMoved(ctx context.Context, e *engine) {
 const countTime = 2 * time.Second
 
 func newExtractor(c config, cache string) (*extract.Extractor, error) {
+	overlap := c.ChunkOverlap
+	if overlap == 0 { // which would be the default there
+		overlap = -1
+	}
 	return extract.New(extract.Config{
-		MaxBytes: c.MaxFileBytes, ChunkTokens: c.ChunkTokens, Overlap: c.ChunkOverlap,
+		MaxBytes: c.MaxFileBytes, ChunkTokens: c.ChunkTokens, Overlap: overlap,
 		Workers: c.IngestWorkers, CacheDir: cache, Timeout: min(c.DocumentTimeout, readTime),
 	})
 }

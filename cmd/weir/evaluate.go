@@ -20,6 +20,7 @@ import (
 type evalFlags struct {
 	split   string
 	answers string
+	alone   bool
 	mode    string
 	json    bool
 }
@@ -41,7 +42,8 @@ that are of none. From these a threshold for a model can be chosen.
 eval --answers FILE PATH... indexes documents and asks the questions of FILE, lines of
   {"question": "...", "answer_pattern": "regular expression", "pages": [3, 4], "file": "name.pdf"}
 A question is a hit when one of the first five passages matches the pattern, on one of
-the pages and in the file, where those are given.`,
+the pages and in the file, where those are given. A line may hold "history": what was
+said before the question, messages {"role": "user", "content": "..."} and of assistant.`,
 		Example: `  weir eval ./scifact --embedder none
   weir eval --answers questions.jsonl handbook.pdf`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -63,6 +65,7 @@ the pages and in the file, where those are given.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.split, "split", "test", "judgements to use: qrels/`NAME`.tsv")
 	flags.StringVar(&f.answers, "answers", "", "`FILE` of questions with answer patterns")
+	flags.BoolVar(&f.alone, "no-history", false, "with --answers: ask every question as if nothing had been said before")
 	addModeFlag(flags, &f.mode)
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
@@ -99,6 +102,7 @@ type bench struct {
 // openBench opens the engine of an evaluation.
 func (a *app) openBench(ctx context.Context, c config, flags *pflag.FlagSet) (*bench, error) {
 	c.Store = "sqlite" // wherever the documents of others are
+	c.ChatModel = ""   // what is found is measured, not what is made of it
 	index, drop := c.Data, func() error { return nil }
 	if !flags.Changed("data") { // not even the one of WEIR_DATA, which is for work
 		dir, err := os.MkdirTemp("", "weir-eval-")

@@ -21,6 +21,38 @@ func TestExamplesAreAnswered(t *testing.T) {
 	}
 }
 
+// Questions in conversations about the samples: those that mean nothing without
+// what was said before, and those about something else, which it must not get in
+// the way of. docs/QUALITY.md has what was measured.
+func TestConversationsAboutExamplesAreAnswered(t *testing.T) {
+	tests := []struct {
+		file, embedder                    string
+		questions, floor, without, firsts int // without: the most that are answered when nothing was said before
+	}{
+		{"example-follow-ups.jsonl", "builtin", 40, 36, 25, 28},
+		{"example-follow-ups.jsonl", "none", 40, 36, 28, 30},
+		{"example-new-topics.jsonl", "builtin", 24, 24, 24, 20},
+		{"example-new-topics.jsonl", "none", 24, 24, 24, 19},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file+" "+tt.embedder, func(t *testing.T) {
+			eval := func(args ...string) answerScore {
+				r := weir(t, "", append([]string{"eval", "--answers", "testdata/" + tt.file, "../../examples", "--embedder", tt.embedder, "--json"}, args...)...)
+				if r.code != exitOK {
+					t.Fatalf("exit %d: %s", r.code, r.stderr)
+				}
+				return decode[answerScore](t, r.out)
+			}
+			if s := eval(); s.Questions != tt.questions || s.Hits < tt.floor || s.First < tt.firsts {
+				t.Errorf("%d of %d questions are answered among the first five, %d by the first; want %d and %d. Missed: %q", s.Hits, s.Questions, s.First, tt.floor, tt.firsts, s.Misses)
+			}
+			if s := eval("--no-history"); s.Hits > tt.without {
+				t.Errorf("%d questions need nothing of what was said before; want %d at most, or they show nothing", s.Hits, tt.without)
+			}
+		})
+	}
+}
+
 // Each sample is asked in its own language.
 func TestDemoQuestions(t *testing.T) {
 	data := t.TempDir()

@@ -22,6 +22,27 @@ import (
 	"weir/internal/rag"
 )
 
+// A page that cannot be read is named wherever the document is looked at, and
+// does not stand in the way of the others.
+func TestADamagedPageIsNamed(t *testing.T) {
+	const file, warning = "testdata/damaged-page.pdf", "page 2 of 3 cannot be read; all else is searched"
+	data := t.TempDir()
+	for _, result := range []string{"ready", "same"} {
+		if r := weir(t, data, "ingest", file); r.code != exitOK || !strings.Contains(r.out, result) || !strings.Contains(r.out, "; "+warning) {
+			t.Errorf("ingest: %+v", r)
+		}
+	}
+	if o := decode[outcome](t, weir(t, data, "ingest", file, "--json").out); o.Document == nil || o.Document.Warning != warning {
+		t.Errorf("ingest --json: %+v", o)
+	}
+	for question, found := range map[string]bool{"kettle": true, "lid": false, "cord": true} {
+		resp := decode[rag.Response](t, weir(t, data, "search", question, "--mode", "lexical", "--json").out)
+		if (len(resp.Chunks) > 0) != found {
+			t.Errorf("%s: %+v", question, resp.Chunks)
+		}
+	}
+}
+
 func TestServeIngestSearch(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	docs := t.TempDir()

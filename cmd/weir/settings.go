@@ -64,7 +64,7 @@ type setting struct {
 	help   string
 	secret bool
 	// set reads text into the config and reports whether it is the zero of its
-	// kind, which stands for the default.
+	// kind, which stands for the default but where none of it can be asked for.
 	set func(c *config, text string) (zero bool, err error)
 }
 
@@ -189,8 +189,8 @@ func coreSettings() []setting { //nolint:revive // long because it is a table
 		{
 			env: "WEIR_CHUNK_OVERLAP", key: "chunk_overlap", flag: "chunk-overlap", value: "N",
 			defDoc: "an eighth of WEIR_CHUNK_TOKENS",
-			help:   "tokens that one passage repeats of the one before",
-			set:    setInt(func(c *config) *int { return &c.ChunkOverlap }, 1, 4000),
+			help:   "tokens that one passage repeats of the one before; 0 repeats nothing",
+			set:    setCount(func(c *config) *int { return &c.ChunkOverlap }, 4000),
 		},
 		{
 			env: "WEIR_LOG_LEVEL", key: "log_level", flag: "log-level", value: "LEVEL", def: "info",
@@ -278,6 +278,21 @@ func setInt(field func(*config) *int, least, most int) func(*config, string) (bo
 		}
 		*field(c) = n
 		return n == 0, nil
+	}
+}
+
+// setCount is setInt for what there may be none of: 0 is 0, and not the default.
+func setCount(field func(*config) *int, most int) func(*config, string) (bool, error) {
+	return func(c *config, text string) (bool, error) {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return false, fmt.Errorf("must be a whole number, not %q", text)
+		}
+		if n < 0 || n > most {
+			return false, fmt.Errorf("must be from 0 to %d, not %d", most, n)
+		}
+		*field(c) = n
+		return false, nil
 	}
 }
 

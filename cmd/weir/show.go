@@ -125,11 +125,11 @@ func (o outcome) String() string {
 	case o.Error != nil:
 		return line + ": " + o.reason()
 	case o.Result == resultSame && o.Document.Filename != o.Filename:
-		return line + "  is there already, as " + printable(o.Document.Filename)
+		return line + "  is there already, as " + printable(o.Document.Filename) + warned(*o.Document)
 	case o.Result == resultSame:
-		return line + "  is there already"
+		return line + "  is there already" + warned(*o.Document)
 	case o.Result == resultReady:
-		return line + "  " + extent(*o.Document) + ", " + took(o.TookMS)
+		return line + "  " + extent(*o.Document) + ", " + took(o.TookMS) + warned(*o.Document)
 	default:
 		return line
 	}
@@ -149,6 +149,14 @@ func (o outcome) reason() string {
 }
 
 // extent says how much there is in a document.
+// warned is what is to be said of a document that is not all there.
+func warned(d rag.Document) string {
+	if d.Warning == "" {
+		return ""
+	}
+	return "; " + printable(d.Warning)
+}
+
 func extent(d rag.Document) string {
 	s := plural(d.Chunks, "passage")
 	if d.Pages > 0 {

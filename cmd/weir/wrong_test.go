@@ -108,6 +108,7 @@ func TestWrongUses(t *testing.T) {
 		{args: []string{"config"}, env: []string{"OPENAI_BASE_URL=api.example.org"}},
 		{args: []string{"config"}, env: []string{"OPENAI_BASE_URL=https://me:secret@example.org/v1"}},
 		{args: []string{"config", "--chunk-tokens", "100", "--chunk-overlap", "80"}},
+		{args: []string{"config", "--chunk-overlap", "-1"}},
 		{args: []string{"config", "--document-timeout", "5s"}},
 		{args: []string{"config", "--timeout", "45m"}},
 		{args: []string{"config"}, env: []string{"WEIR_TIMEOUT=45m"}},

@@ -96,8 +96,14 @@ func TestDropAndSameAgainAndTooOld(t *testing.T) {
 	b.until("!document.querySelector('#uploads').checkVisibility()")
 	drop(write(t, "bad.pdf", "%PDF-1.7\n"))
 	b.shows(".doc[data-status=failed] .status", "Failed: ")
+	damaged, err := filepath.Abs("../../cmd/weir/testdata/damaged-page.pdf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drop(damaged)
+	b.shows(".doc[data-status=ready][data-partial=true] .status", "Ready, but page 2 of 3 cannot be read; all else is searched")
 	drop(write(t, "one.md", "# One\n\nAnother first.")) // takes the older one's place
-	b.until("[...document.querySelectorAll('.doc .name')].map((e) => e.innerText).sort().join() === 'bad.pdf,one.md,two.txt'")
+	b.until("[...document.querySelectorAll('.doc .name')].map((e) => e.innerText).sort().join() === 'bad.pdf,damaged-page.pdf,one.md,two.txt'")
 	b.shot("documents-failed")
 }
 

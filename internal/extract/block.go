@@ -7,6 +7,7 @@ type document struct {
 	mediaType string
 	title     string
 	pages     int // 0: a format without pages
+	warning   string
 	blocks    []block
 }
 

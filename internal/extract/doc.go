@@ -20,5 +20,6 @@
 // document (pdfium.go), which can be stopped in the middle of a call. PDFium
 // gives characters with their boxes (pdfpage.go); lines, columns, tables and
 // paragraphs are rebuilt from those by geometry (pdflayout.go and the other
-// pdf*.go files).
+// pdf*.go files). A page that cannot be read, or is a picture, is left out
+// and named in the Warning of the document (pdfgaps.go).
 package extract

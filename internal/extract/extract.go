@@ -142,7 +142,7 @@ func (x *Extractor) extract(ctx context.Context, filename string, content []byte
 	if len(chunks) == 0 {
 		return out, invalid("holds no text")
 	}
-	return rag.Extracted{MediaType: d.mediaType, Title: cutRunes(squeeze(clean(d.title)), maxTitle), Pages: d.pages, Chunks: chunks}, nil
+	return rag.Extracted{MediaType: d.mediaType, Title: cutRunes(squeeze(clean(d.title)), maxTitle), Pages: d.pages, Warning: d.warning, Chunks: chunks}, nil
 }
 
 func (x *Extractor) read(ctx context.Context, filename string, content []byte, progress func(rag.Progress)) (document, error) {

@@ -24,6 +24,7 @@ func (x *Extractor) readPDF(ctx context.Context, data []byte, progress func(rag.
 		return d, invalid("is cut short: its end is missing")
 	}
 	var pages [][]segment
+	var without gaps
 	var marks []mark
 	err := x.engine.open(ctx, func(in *instance) error {
 		doc, err := openPDF(ctx, in, data)
@@ -47,15 +48,16 @@ func (x *Extractor) readPDF(ctx context.Context, data []byte, progress func(rag.
 		if d.title, err = in.metaTitle(ctx, doc); err != nil {
 			return err
 		}
-		pages, err = x.readPages(ctx, in, doc, data, d.pages, progress)
+		pages, without, err = x.readPages(ctx, in, doc, data, d.pages, progress)
 		return err
 	})
 	if err != nil {
 		return document{}, x.pdfError(ctx, err)
 	}
 	if !anyText(pages) {
-		return document{}, invalid("holds no text: its pages are pictures, such as scans, and text recognition (OCR) is not built in; run it through OCR first")
+		return document{}, without.noText(d.pages)
 	}
+	d.warning = without.warning(d.pages)
 	d.blocks, err = x.pdfBlocks(ctx, pages, marks)
 	return d, err
 }

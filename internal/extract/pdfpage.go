@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"strings"
 	"unicode"
@@ -35,35 +36,46 @@ type word struct {
 	index uint64 // of its first character
 }
 
+// errUnreadable is of one page: the others may be read all the same.
+var errUnreadable = errors.New("the page cannot be read")
+
 // readPage reads page i: its characters, joined to words and to segments, in
-// the order in which the page draws them.
-func (in *instance) readPage(ctx context.Context, doc uint64, i, maxChars int) ([]segment, error) {
+// the order in which the page draws them. picture: there are none, but pictures.
+func (in *instance) readPage(ctx context.Context, doc uint64, i, maxChars int) (segs []segment, picture bool, err error) {
 	page, err := in.call(ctx, "FPDF_LoadPage", doc, uint64(i)) //nolint:gosec // not negative
 	switch {
 	case err != nil:
-		return nil, err
-	case page == 0: // to leave it out would be to say that it is not there
-		return nil, invalid("is damaged: page %d cannot be read", i+1)
+		return nil, false, err
+	case page == 0:
+		return nil, false, errUnreadable
 	}
 	text, err := in.call(ctx, "FPDFText_LoadPage", page)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var segs []segment
-	if text != 0 {
-		r := charReader{in: in, text: text}
-		if err := r.read(ctx, i, maxChars); err != nil {
-			return nil, err
+	if text == 0 {
+		if _, err := in.call(ctx, "FPDF_ClosePage", page); err != nil {
+			return nil, false, err
 		}
-		if segs, err = r.segments(ctx, i+1); err != nil {
-			return nil, err
+		return nil, false, errUnreadable
+	}
+	r := charReader{in: in, text: text}
+	if err := r.read(ctx, i, maxChars); err != nil {
+		return nil, false, err
+	}
+	if segs, err = r.segments(ctx, i+1); err != nil {
+		return nil, false, err
+	}
+	if len(segs) == 0 {
+		if picture, err = in.showsPicture(ctx, page); err != nil {
+			return nil, false, err
 		}
-		if _, err := in.call(ctx, "FPDFText_ClosePage", text); err != nil {
-			return nil, err
-		}
+	}
+	if _, err := in.call(ctx, "FPDFText_ClosePage", text); err != nil {
+		return nil, false, err
 	}
 	_, err = in.call(ctx, "FPDF_ClosePage", page)
-	return segs, err
+	return segs, picture, err
 }
 
 // charReader joins characters to words. A call into the sandbox costs as much

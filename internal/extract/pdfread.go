@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"weir/internal/rag"
@@ -22,12 +23,13 @@ type reading struct {
 	done  int
 	size  int // bytes of text so far
 	pages [][]segment
+	gaps  gaps
 	err   error
 }
 
 // readPages reads n pages with in, and with as many further instances as are
-// free and worth it.
-func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, data []byte, n int, progress func(rag.Progress)) ([][]segment, error) {
+// free and worth it. It also tells which of them have no text to find.
+func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, data []byte, n int, progress func(rag.Progress)) (pages [][]segment, without gaps, err error) {
 	r := &reading{cfg: x.cfg, data: data, progress: progress, pages: make([][]segment, n)}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -46,7 +48,9 @@ func (x *Extractor) readPages(ctx context.Context, in *instance, doc uint64, dat
 	}
 	r.fail(r.run(ctx, in, doc), stop)
 	helpers.Wait()
-	return r.pages, r.err
+	slices.Sort(r.gaps.lost)
+	slices.Sort(r.gaps.pictures)
+	return r.pages, r.gaps, r.err
 }
 
 // errStopped is why the other instances of a document stop when one fails.
@@ -75,19 +79,25 @@ func (r *reading) run(ctx context.Context, in *instance, doc uint64) error {
 		if i >= len(r.pages) {
 			return nil
 		}
-		segs, err := in.readPage(ctx, doc, i, r.cfg.MaxPageChars)
-		if err != nil {
+		segs, picture, err := in.readPage(ctx, doc, i, r.cfg.MaxPageChars)
+		if err != nil && !errors.Is(err, errUnreadable) {
 			return err
 		}
-		if err := r.put(i, segs); err != nil {
+		if err := r.put(i, segs, picture, err != nil); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *reading) put(i int, segs []segment) error {
+func (r *reading) put(i int, segs []segment, picture, lost bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	switch {
+	case lost:
+		r.gaps.lost = append(r.gaps.lost, i+1)
+	case picture:
+		r.gaps.pictures = append(r.gaps.pictures, i+1)
+	}
 	r.pages[i] = segs
 	for k := range segs {
 		r.size += len(segs[k].text)

@@ -60,23 +60,24 @@ type chunkDelta struct {
 // answerDetails is a rag.Answer but for its text, which is the message, and
 // its usage.
 type answerDetails struct {
-	OperationID string           `json:"operation_id"`
-	Answered    bool             `json:"answered"`
-	Model       string           `json:"model"` // that wrote the answer; "" when none did
-	Citations   []rag.Citation   `json:"citations"`
-	Dropped     int              `json:"dropped_citations"`
-	Passages    []rag.Passage    `json:"passages"`
-	Mode        rag.Mode         `json:"mode"`
-	Tokens      int              `json:"tokens"`
-	Truncated   bool             `json:"truncated"`
-	Degraded    []rag.Degraded   `json:"degraded,omitempty"`
-	EmptyReason *rag.EmptyReason `json:"empty_reason,omitempty"`
-	Timings     rag.Timings      `json:"timings_ms"`
+	OperationID  string           `json:"operation_id"`
+	Answered     bool             `json:"answered"`
+	Model        string           `json:"model"` // that wrote the answer; "" when none did
+	Citations    []rag.Citation   `json:"citations"`
+	Dropped      int              `json:"dropped_citations"`
+	Passages     []rag.Passage    `json:"passages"`
+	SearchedWith []string         `json:"searched_with,omitempty"`
+	Mode         rag.Mode         `json:"mode"`
+	Tokens       int              `json:"tokens"`
+	Truncated    bool             `json:"truncated"`
+	Degraded     []rag.Degraded   `json:"degraded,omitempty"`
+	EmptyReason  *rag.EmptyReason `json:"empty_reason,omitempty"`
+	Timings      rag.Timings      `json:"timings_ms"`
 }
 
 func details(a *rag.Answer) answerDetails {
 	return answerDetails{
-		a.OperationID, a.Answered, a.Model, a.Citations, a.Dropped, a.Passages, a.Mode, a.Tokens, a.Truncated, a.Degraded, a.EmptyReason, a.Timings,
+		a.OperationID, a.Answered, a.Model, a.Citations, a.Dropped, a.Passages, a.SearchedWith, a.Mode, a.Tokens, a.Truncated, a.Degraded, a.EmptyReason, a.Timings,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,6 +37,9 @@ func TestCompletion(t *testing.T) {
 	if c.Usage != (openai.ChatUsage{PromptTokens: 9, CompletionTokens: 3, TotalTokens: 12}) || c.Weir.Dropped != 1 || c.Weir.Model != "maker/writer-1" || len(c.Weir.Passages) != 1 {
 		t.Errorf("%s", got.body)
 	}
+	if !slices.Equal(c.Weir.SearchedWith, []string{"hello"}) {
+		t.Errorf("searched with %q", c.Weir.SearchedWith)
+	}
 	if len(asked.Messages) != 4 || !strings.HasSuffix(asked.Messages[0].Content, "Be brief.") || asked.Messages[2].Content != "Hello!" ||
 		!strings.HasSuffix(asked.Messages[3].Content, "Question: insulin") || asked.MaxTokens != 70 || *asked.Temperature != 0.5 {
 		t.Errorf("the model was asked %+v", asked)
@@ -47,6 +51,9 @@ func TestCompletion(t *testing.T) {
 
 func TestCompletionWithoutAModel(t *testing.T) {
 	c := decode[wholeCompletion](t, postJSON(t, answering(t, Config{}, nil), completionsPath, `{"messages":[{"role":"user","content":"insulin"}]}`))
+	if c.Weir.SearchedWith != nil {
+		t.Errorf("searched with %q, and nothing was said before", c.Weir.SearchedWith)
+	}
 	if text := c.Choices[0].Message.Content; !strings.Contains(text, "> insulin costs 35 dollars") || strings.Contains(text, "Sources:") ||
 		c.Choices[0].FinishReason != "stop" || c.Weir.Degraded[0].Reason != "no_chat_model" {
 		t.Errorf("%+v", c)

@@ -77,6 +77,7 @@ func answerSchemas() []openapi.Entry {
 		"citations":         "the passages that the text points to, by number",
 		"dropped_citations": "how many pointed to nothing, and were taken out",
 		"passages":          "what the answer is written from, best first; number n is the one at n-1",
+		"searched_with":     "what the user asked before that was searched for beside the question, oldest first; absent when nothing was",
 		"mode":              "what was really done",
 		"tokens":            "of all passages together",
 		"truncated":         "the token budget ended the list of passages",

@@ -34,6 +34,7 @@ func (d *door) documentSchemas() []openapi.Entry {
 				"progress":   "pages while `parsing`, passages while `embedding`",
 				"error":      "why it failed; absent otherwise",
 				"waiting":    "why a queued document is not worked on yet; absent otherwise",
+				"warning":    "what of it could not be read and so is never found, such as damaged pages or scans; absent when all was read",
 				"bytes":      "of the file",
 				"sha256":     "of the file",
 				"pages":      "0 for formats without pages",

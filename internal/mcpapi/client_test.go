@@ -72,6 +72,15 @@ func TestToolsOverHTTP(t *testing.T) {
 		t.Errorf("got %+v", doc)
 	}
 
+	// What could not be read of a document is said where it is looked at.
+	res, text = call(t, ann, "add_document", map[string]any{"filename": "hull.md", "text": "damaged by water"})
+	if hull := structured[addOutput](t, res).Document; hull.Status != rag.Ready || hull.Warning != "page 1 cannot be read" || !strings.Contains(text, hull.Warning) {
+		t.Errorf("added %+v: %s", hull, text)
+	}
+	if _, text = call(t, ann, "list_documents", nil); !strings.Contains(text, "hull.md · ready · page 1 cannot be read · ") {
+		t.Errorf("listed %s", text)
+	}
+
 	// Another user sees none of it, by any way in.
 	res, text = call(t, bob, "retrieve", map[string]any{"query": "dinghy", "document_ids": []string{added.Document.ID}})
 	if got := structured[rag.Response](t, res); len(got.Chunks) != 0 || got.EmptyReason == nil || *got.EmptyReason != rag.NoDocuments || !strings.Contains(text, "no_documents") {

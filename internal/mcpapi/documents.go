@@ -64,6 +64,9 @@ func documentText(doc rag.Document) string {
 	if doc.Error != nil {
 		parts = append(parts, oneLine(doc.Error.Message))
 	}
+	if doc.Warning != "" {
+		parts = append(parts, oneLine(doc.Warning))
+	}
 	if doc.Pages > 0 {
 		parts = append(parts, counted(doc.Pages, "page"))
 	}

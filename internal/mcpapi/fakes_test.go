@@ -18,7 +18,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // paragraphs makes a chunk of each paragraph, a page of each, and a section of
-// a document whose name ends in .md. What begins with "unreadable" it refuses.
+// a document whose name ends in .md. What begins with "unreadable" it refuses,
+// and of what begins with "damaged" it warns.
 type paragraphs struct{}
 
 func (paragraphs) Extract(_ context.Context, filename string, content []byte, _ func(rag.Progress)) (rag.Extracted, error) {
@@ -34,6 +35,9 @@ func (paragraphs) Extract(_ context.Context, filename string, content []byte, _ 
 		x.Chunks = append(x.Chunks, c)
 	}
 	x.Pages = len(x.Chunks) + 1
+	if strings.HasPrefix(string(content), "damaged") {
+		x.Warning = "page 1 cannot be read"
+	}
 	return x, nil
 }
 

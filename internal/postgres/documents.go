@@ -24,7 +24,7 @@ type record struct {
 const (
 	documentColumns = `d.id, d.key, d.body, d.staged, d.attempt,
   d.filename, d.media_type, d.title, d.status, d.done, d.total, d.error_code, d.error_message, d.waiting,
-  d.bytes, d.sha256, d.pages, d.chunks, d.tokens, d.created_at, d.updated_at, coalesce(m.name, ''), coalesce(m.dimensions, 0)`
+  d.bytes, d.sha256, d.pages, d.chunks, d.tokens, d.created_at, d.updated_at, coalesce(m.name, ''), coalesce(m.dimensions, 0), d.warning`
 	selectDocument = "SELECT " + documentColumns + " FROM documents d LEFT JOIN models m ON m.key = d.model "
 
 	// pending are the statuses of a document that is not Final.
@@ -36,14 +36,14 @@ func scanDocument(row pgx.Row, more ...any) (r record, err error) {
 	dest := []any{
 		&r.uuid, &r.key, &r.body, &r.staged, &r.attempt,
 		&r.Filename, &r.MediaType, &r.Title, &status, &r.Progress.Done, &r.Progress.Total, &code, &message, &r.Waiting,
-		&r.Bytes, &r.SHA256, &r.Pages, &r.Chunks, &r.Tokens, &r.CreatedAt, &r.UpdatedAt, &r.Model.Name, &r.Model.Dim,
+		&r.Bytes, &r.SHA256, &r.Pages, &r.Chunks, &r.Tokens, &r.CreatedAt, &r.UpdatedAt, &r.Model.Name, &r.Model.Dim, &r.Warning,
 	}
 	if err := row.Scan(append(dest, more...)...); err != nil {
 		return r, err
 	}
 	r.ID, r.Status = r.uuid.String(), rag.Status(status)
 	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
-	for _, s := range []*string{&r.Filename, &r.MediaType, &r.Title, &r.Waiting, &message} {
+	for _, s := range []*string{&r.Filename, &r.MediaType, &r.Title, &r.Waiting, &r.Warning, &message} {
 		*s = original(*s)
 	}
 	if code != "" {

@@ -82,7 +82,7 @@ func end(ctx context.Context, tx pgx.Tx, owner uuid.UUID, r record, status rag.S
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-UPDATE documents SET status = $3, body = $4, lease = '', waiting = '', staged = false, chunks = 0, tokens = 0, updated_at = clock_timestamp()
+UPDATE documents SET status = $3, body = $4, lease = '', waiting = '', warning = '', staged = false, chunks = 0, tokens = 0, updated_at = clock_timestamp()
 WHERE owner = $1 AND id = $2`, owner, r.uuid, string(status), body)
 	return err
 }

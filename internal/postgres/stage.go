@@ -53,8 +53,8 @@ func (s *Store) Stage(ctx context.Context, job rag.Job, x rag.Extracted) error {
 				return err
 			}
 			_, err = tx.Exec(ctx, `
-UPDATE documents SET body = $3, staged = true, media_type = $4, title = $5, pages = $6, chunks = $7, tokens = $8, updated_at = clock_timestamp()
-WHERE owner = $1 AND id = $2`, owner, r.uuid, next, stored(x.MediaType), stored(x.Title), x.Pages, len(x.Chunks), tokens)
+UPDATE documents SET body = $3, staged = true, media_type = $4, title = $5, pages = $6, chunks = $7, tokens = $8, warning = $9, updated_at = clock_timestamp()
+WHERE owner = $1 AND id = $2`, owner, r.uuid, next, stored(x.MediaType), stored(x.Title), x.Pages, len(x.Chunks), tokens, stored(x.Warning))
 			return err
 		}); err != nil {
 			return err

@@ -87,7 +87,7 @@ func (a *asking) begin(found *Response) {
 	a.filter.cites.count = len(found.Chunks)
 	a.answer = Answer{
 		OperationID: found.OperationID, Citations: []Citation{}, Passages: found.Chunks, Mode: found.Mode, Tokens: found.Tokens,
-		Truncated: found.Truncated, Degraded: found.Degraded, EmptyReason: found.EmptyReason, Timings: found.Timings,
+		SearchedWith: a.q.earlier, Truncated: found.Truncated, Degraded: found.Degraded, EmptyReason: found.EmptyReason, Timings: found.Timings,
 	}
 }
 

@@ -23,7 +23,8 @@ type AskRequest struct {
 	// stand above them.
 	Instructions string `json:"-"`
 	// History is what was said before the question, oldest first, by user and
-	// assistant. It is not searched for.
+	// assistant. The model is told it, and the latest of what the user said is
+	// searched for too, at less weight than the question.
 	History     []ChatMessage `json:"-"`
 	MaxTokens   int           `json:"-"` // of the answer; 0: the model's own limit
 	Temperature *float64      `json:"-"` // nil: the model's own
@@ -45,19 +46,22 @@ type Answer struct {
 	Text string `json:"answer"`
 	// Answered is false when no model wrote Text, or when the model found that
 	// the passages do not answer the question.
-	Answered    bool         `json:"answered"`
-	Model       string       `json:"model"` // that wrote it; "" when none did
-	Citations   []Citation   `json:"citations"`
-	Dropped     int          `json:"dropped_citations"` // which pointed to nothing
-	Passages    []Passage    `json:"passages"`          // number n is Passages[n-1]
-	Mode        Mode         `json:"mode"`
-	Tokens      int          `json:"tokens"` // sum over Passages
-	Truncated   bool         `json:"truncated"`
-	Degraded    []Degraded   `json:"degraded,omitempty"`
-	EmptyReason *EmptyReason `json:"empty_reason,omitempty"`  // only without passages
-	Finish      string       `json:"finish_reason,omitempty"` // stop, length or content_filter, as the provider told
-	Usage       *ChatUsage   `json:"usage,omitempty"`         // nil: the provider did not tell
-	Timings     Timings      `json:"timings_ms"`
+	Answered  bool       `json:"answered"`
+	Model     string     `json:"model"` // that wrote it; "" when none did
+	Citations []Citation `json:"citations"`
+	Dropped   int        `json:"dropped_citations"` // which pointed to nothing
+	Passages  []Passage  `json:"passages"`          // number n is Passages[n-1]
+	// SearchedWith is what the user asked before that was searched for beside the
+	// question, oldest first.
+	SearchedWith []string     `json:"searched_with,omitempty"`
+	Mode         Mode         `json:"mode"`
+	Tokens       int          `json:"tokens"` // sum over Passages
+	Truncated    bool         `json:"truncated"`
+	Degraded     []Degraded   `json:"degraded,omitempty"`
+	EmptyReason  *EmptyReason `json:"empty_reason,omitempty"`  // only without passages
+	Finish       string       `json:"finish_reason,omitempty"` // stop, length or content_filter, as the provider told
+	Usage        *ChatUsage   `json:"usage,omitempty"`         // nil: the provider did not tell
+	Timings      Timings      `json:"timings_ms"`
 }
 
 // Citation is a passage that the text of an answer points to.
@@ -97,7 +101,9 @@ func (r AskRequest) validate(model Model) (question, error) {
 	case slices.ContainsFunc(r.History, func(m ChatMessage) bool { return !utf8.ValidString(m.Content) }):
 		return question{}, FieldErrorf("history", "is not valid UTF-8")
 	}
-	return r.Request.validate(model)
+	q, err := r.Request.validate(model)
+	q.earlier = r.earlier()
+	return q, err
 }
 
 // recent is the end of the history that there is room for; cut if that is not

@@ -19,5 +19,6 @@ type Extracted struct {
 	MediaType string // such as application/pdf
 	Title     string // the document's own, if it has one
 	Pages     int    // 0 for formats without pages
+	Warning   string // what of the document could not be read, such as damaged pages or scans; empty when all was
 	Chunks    []Chunk
 }

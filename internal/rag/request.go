@@ -109,6 +109,7 @@ type Timings struct {
 // question is a Request that was found valid, its defaults filled in.
 type question struct {
 	text      string
+	earlier   []string // questions before it, oldest first, that are searched for too; only of Ask
 	embedding []float32
 	threshold *float64 // nil: the model's
 	max       int
@@ -176,7 +177,11 @@ func (q *question) checkTokens(count func(string) int) error {
 // answer if it is as long as it may be.
 func (q *question) bytes() int64 {
 	const perToken, perChunk = 4, 1 << 10
-	return int64(len(q.text)) + 4*int64(len(q.embedding)) + perToken*int64(q.budget) + perChunk*int64(q.max)
+	text := 0
+	for _, s := range q.texts() {
+		text += len(s)
+	}
+	return int64(text) + 4*int64(len(q.embedding)) + perToken*int64(q.budget) + perChunk*int64(q.max)
 }
 
 func (q *question) validateMode(model Model) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -145,18 +146,20 @@ func (t *retrieval) embed(ctx context.Context) ([]float32, error) {
 		ctx, cancel = context.WithDeadlineCause(ctx, deadline.Add(-reserve), errEmbedBudget)
 		defer cancel()
 	}
+	texts := t.q.texts()
 	vectors, err := stage(ctx, t.place, func() ([][]float32, error) {
 		ctx, cancel := ahead(ctx, errEmbedBudget)
 		defer cancel()
-		return t.embedder.Embed(ctx, t.user, ForQuery, []string{t.q.text})
+		return t.embedder.Embed(ctx, t.user, ForQuery, texts)
 	})
 	if err != nil {
 		return nil, asField(err, func(int) string { return "query" })
 	}
-	if len(vectors) != 1 || len(vectors[0]) != t.embedder.Model().Dim {
-		return nil, Errorf(Internal, "the embedder answered %d vectors for one text", len(vectors))
+	dim := t.embedder.Model().Dim
+	if len(vectors) != len(texts) || slices.ContainsFunc(vectors, func(v []float32) bool { return len(v) != dim }) {
+		return nil, Errorf(Internal, "the embedder answered %d vectors for %d texts, or of another length", len(vectors), len(texts))
 	}
-	return vectors[0], nil
+	return blend(vectors), nil
 }
 
 // ahead ends a little before ctx, so that who is asked can say itself what it
@@ -196,7 +199,7 @@ func (t *retrieval) search(ctx context.Context, vector []float32) error {
 		query.Text = t.q.text
 	}
 	found, err := traced(ctx, t.s, "search", func(ctx context.Context) (Candidates, error) {
-		return stage(ctx, t.place, func() (Candidates, error) { return t.s.store.Candidates(ctx, t.user, query) })
+		return stage(ctx, t.place, func() (Candidates, error) { return t.candidates(ctx, query) })
 	})
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@ type Document struct {
 	Progress  Progress       `json:"progress"`
 	Error     *DocumentError `json:"error,omitempty"`   // set when Status is Failed
 	Waiting   string         `json:"waiting,omitempty"` // why a queued document is not worked on yet, such as the error its next attempt waits for
+	Warning   string         `json:"warning,omitempty"` // what of it could not be read, and so is never found; kept from Stage on
 	Bytes     int64          `json:"bytes"`
 	SHA256    string         `json:"sha256"` // of the uploaded bytes, lower-case hex
 	Pages     int            `json:"pages"`  // 0 for formats without pages

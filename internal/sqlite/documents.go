@@ -27,7 +27,7 @@ const (
 	selectDocument = `
 SELECT d.key, d.user, d.body, d.seq, d.staged, d.attempt, d.lease,
        d.id, d.filename, d.media_type, d.title, d.status, d.done, d.total, d.error_code, d.error_message, d.waiting,
-       d.bytes, d.sha256, d.pages, d.chunks, d.tokens, d.created_at, d.updated_at, m.name, m.dimensions, d.block_kind
+       d.bytes, d.sha256, d.pages, d.chunks, d.tokens, d.created_at, d.updated_at, m.name, m.dimensions, d.block_kind, d.warning
 FROM documents d LEFT JOIN models m ON m.key = d.model `
 
 	// pending are the statuses of a document that is not Final.
@@ -41,7 +41,7 @@ func scanDocument(s *sqlite3.Stmt) record {
 		Document: rag.Document{
 			ID: s.ColumnText(7), Filename: s.ColumnText(8), MediaType: s.ColumnText(9), Title: s.ColumnText(10),
 			Status: rag.Status(s.ColumnText(11)), Progress: rag.Progress{Done: s.ColumnInt(12), Total: s.ColumnInt(13)},
-			Waiting: s.ColumnText(16), Bytes: s.ColumnInt64(17), SHA256: s.ColumnText(18),
+			Waiting: s.ColumnText(16), Warning: s.ColumnText(27), Bytes: s.ColumnInt64(17), SHA256: s.ColumnText(18),
 			Pages: s.ColumnInt(19), Chunks: s.ColumnInt(20), Tokens: s.ColumnInt(21),
 			CreatedAt: time.Unix(0, s.ColumnInt64(22)).UTC(), UpdatedAt: time.Unix(0, s.ColumnInt64(23)).UTC(),
 			Model: rag.Model{Name: s.ColumnText(24), Dim: s.ColumnInt(25)},

@@ -175,7 +175,7 @@ func (s *Store) end(c *conn, r record, status rag.Status) error {
 	if err := discard(c, r.body); err != nil {
 		return err
 	}
-	_, err = c.exec("UPDATE documents SET status = ?, body = ?, lease = '', waiting = '', staged = 0, chunks = 0, tokens = 0, updated_at = ? WHERE key = ?",
+	_, err = c.exec("UPDATE documents SET status = ?, body = ?, lease = '', waiting = '', warning = '', staged = 0, chunks = 0, tokens = 0, updated_at = ? WHERE key = ?",
 		string(status), body, s.cfg.Now().UnixNano(), r.key)
 	return err
 }

@@ -54,8 +54,8 @@ func (s *Store) Stage(ctx context.Context, job rag.Job, x rag.Extracted) error {
 				return err
 			}
 			_, err = c.exec(`
-UPDATE documents SET body = ?, staged = 1, media_type = ?, title = ?, pages = ?, chunks = ?, tokens = ?, updated_at = ?
-WHERE key = ?`, next, valid(x.MediaType), valid(x.Title), x.Pages, len(x.Chunks), tokens, s.cfg.Now().UnixNano(), r.key)
+UPDATE documents SET body = ?, staged = 1, media_type = ?, title = ?, pages = ?, warning = ?, chunks = ?, tokens = ?, updated_at = ?
+WHERE key = ?`, next, valid(x.MediaType), valid(x.Title), x.Pages, valid(x.Warning), len(x.Chunks), tokens, s.cfg.Now().UnixNano(), r.key)
 			return err
 		})
 		if err != nil {

@@ -233,7 +233,9 @@ func testFail(t *testing.T, s rag.Store) {
 	ctx := t.Context()
 	d := add(t, s, alice, upload("a.txt", "text"))
 	job := lease(t, s)
-	if err := s.Stage(ctx, job, extracted([]byte("text"))); err != nil {
+	x := extracted([]byte("text"))
+	x.Warning = "page 2 of 3 cannot be read; all else is searched"
+	if err := s.Stage(ctx, job, x); err != nil {
 		t.Fatal(err)
 	}
 	want := rag.DocumentError{Code: rag.TooLarge, Message: "a.txt: too large: größer als erlaubt"}
@@ -241,7 +243,7 @@ func testFail(t *testing.T, s rag.Store) {
 		t.Fatal(err)
 	}
 	got := get(t, s, alice, d.ID)
-	if got.Status != rag.Failed || got.Error == nil || *got.Error != want || got.Waiting != "" {
+	if got.Status != rag.Failed || got.Error == nil || *got.Error != want || got.Waiting != "" || got.Warning != "" {
 		t.Errorf("failed: %+v, %+v", got, got.Error)
 	}
 	wantLostAll(t, s, job)
@@ -262,7 +264,7 @@ func testStage(t *testing.T, s rag.Store) {
 	wantCode(t, err, rag.Conflict, "Unembedded before Stage")
 	wantCode(t, s.PutVectors(ctx, job, model(), []int{0}, [][]float32{vectorOf("x", model().Dim)}), rag.Conflict, "PutVectors before Stage")
 	wantCode(t, s.Publish(ctx, job, rag.Model{}), rag.Conflict, "Publish before Stage")
-	x := rag.Extracted{MediaType: "application/pdf", Title: "Der Titel", Pages: 12, Chunks: []rag.Chunk{
+	x := rag.Extracted{MediaType: "application/pdf", Title: "Der Titel", Pages: 12, Warning: "page 7 of 12 cannot be read", Chunks: []rag.Chunk{
 		{Index: 0, Content: "no section", Tokens: 2},
 		{Index: 1, Content: "in a section", SectionPath: []int{4, 2, 1}, SectionTitle: "Four > Two > One", PageStart: 3, PageEnd: 4, Tokens: 3},
 		{Index: 2, Content: "", SectionPath: []int{}, Tokens: 0},
@@ -271,7 +273,7 @@ func testStage(t *testing.T, s rag.Store) {
 		t.Fatal(err)
 	}
 	got := get(t, s, alice, d.ID)
-	if got.MediaType != x.MediaType || got.Title != x.Title || got.Pages != 12 || got.Chunks != 3 || got.Tokens != 5 || got.Status.Final() {
+	if got.MediaType != x.MediaType || got.Title != x.Title || got.Pages != 12 || got.Warning != x.Warning || got.Chunks != 3 || got.Tokens != 5 || got.Status.Final() {
 		t.Errorf("staged: %+v", got)
 	}
 	if c := search(t, s, alice, rag.Query{Text: "section"}); c.Chunks != 0 || len(c.Lexical) != 0 {
@@ -282,6 +284,9 @@ func testStage(t *testing.T, s rag.Store) {
 	}
 	if err := s.Publish(ctx, job, rag.Model{}); err != nil {
 		t.Fatal(err)
+	}
+	if got := get(t, s, alice, d.ID); got.Warning != x.Warning {
+		t.Errorf("ready with the warning %q", got.Warning)
 	}
 	chunks, err := s.Chunks(ctx, alice, []rag.Ref{{DocID: d.ID, Index: 0}, {DocID: d.ID, Index: 1}, {DocID: d.ID, Index: 2}})
 	if err != nil || len(chunks) != 3 {

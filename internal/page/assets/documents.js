@@ -194,7 +194,7 @@ function words(d) {
     case "queued": return d.waiting ? `Waits: ${d.waiting}` : "Waits for its turn";
     case "parsing": return `Being read${of("page")}`;
     case "embedding": return `Being embedded${of("passage")}`;
-    case "ready": return "Ready";
+    case "ready": return d.warning ? `Ready, but ${d.warning}` : "Ready";
     case "failed": return `Failed: ${d.error?.message || "no reason is known"}`;
     default: return "Canceled";
   }
@@ -203,6 +203,7 @@ function words(d) {
 function draw({ doc: d, li, parts }) {
   li.dataset.status = d.status;
   li.dataset.waiting = String(Boolean(d.waiting) && d.status === "queued");
+  li.dataset.partial = String(Boolean(d.warning) && d.status === "ready");
   say(parts.state, words(d));
   const at = steps.indexOf(d.status);
   for (const [i, s] of [...parts.line.children].entries()) s.dataset.state = at < 0 ? "off" : i < at || d.status === "ready" ? "past" : i === at ? "now" : "next";
