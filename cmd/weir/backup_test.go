@@ -41,6 +41,12 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Errorf("over it, forced: %+v", r)
 	}
 	fresh := filepath.Join(t.TempDir(), "fresh")
+	if err := os.Mkdir(fresh, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{wantedFile, "keys.json.lock", "keys.json.used", "keys.json.used.lock"} { // what servers leave is in nobody's way
+		write(t, fresh, name, "")
+	}
 	r = weir(t, fresh, "restore", made.File)
 	if r.code != exitOK || !strings.Contains(r.out, "revoke it anew") {
 		t.Fatalf("restore: %+v", r)

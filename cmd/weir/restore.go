@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/internal/identity"
 	"weir/internal/rag"
 	"weir/internal/sqlite"
 
@@ -124,7 +125,8 @@ func checkEmpty(dir string) error {
 	if err != nil {
 		return folderError(dir, "read", err)
 	}
-	ours := []string{lockFile, holderFile, backupLock, savedKeys, savedKeys + ".lock", "acme", "cache", "lost+found"}
+	used := identity.UsesPath(savedKeys)
+	ours := []string{lockFile, holderFile, wantedFile, backupLock, savedKeys, savedKeys + ".lock", used, used + ".lock", "acme", "cache", "lost+found"}
 	for _, e := range entries {
 		switch {
 		case slices.Contains(ours, e.Name()):
