@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -25,14 +26,15 @@ const (
 	wantedFor = 15 * time.Second
 	// wantedPoll is how often a weir mcp looks whether its folder is wanted.
 	wantedPoll = 200 * time.Millisecond
-	// handPatience is how long calls under way may still take then.
+	// handPatience is how long calls under way may still take then, those of the agent and
+	// those of other commands alike. With what closing takes, it must fit in wantedFor.
 	handPatience = 10 * time.Second
 )
 
 // wanted reports whether a server wants the folder.
 func wanted(dir string) bool {
 	info, err := os.Stat(filepath.Join(dir, wantedFile))
-	return err == nil && time.Since(info.ModTime()) < wantedFor
+	return err == nil && time.Since(info.ModTime()).Abs() < wantedFor // of one that lies ahead, the clock was set since
 }
 
 // holdForServer takes the data folder for a server, from a weir mcp if need be.
@@ -48,19 +50,25 @@ func (c config) holdForServer(ctx context.Context) (*hold, error) {
 		return nil, err
 	}
 	defer os.Remove(wish) //nolint:errcheck // it is of no meaning after a while
-	ctx, cancel := context.WithTimeout(ctx, wantedFor)
-	defer cancel()
+	late := time.NewTimer(wantedFor)
+	defer late.Stop()
 	tick := time.NewTicker(holdPoll)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
+		case <-late.C:
+			held.asked = wantedFor
+			return nil, held
 		case <-ctx.Done():
-			return nil, err
+			return nil, ctx.Err()
 		}
 		h, err = c.hold(command)
 		if !errors.As(err, &held) || held.pid != 0 && held.command != "mcp" {
 			return h, err
+		}
+		if _, e := os.Stat(wish); errors.Is(e, fs.ErrNotExist) { // another server took back its own
+			_ = replacePrivate(wish, nil) // if not now, at the next look
 		}
 	}
 }
@@ -78,7 +86,9 @@ func leaveToServer(ctx context.Context, dir string) {
 	}
 }
 
-// handOver lets go of the folder whenever a server wants it, until ctx ends.
+// handOver lets go of the folder whenever a server wants it, until ctx ends. It does
+// not wait for a call to find who has the folder then: when the server has died meanwhile, there
+// are documents to work on.
 func (l *lasting) handOver(ctx context.Context, wanted func() bool) {
 	tick := time.NewTicker(wantedPoll)
 	defer tick.Stop()
@@ -92,6 +102,9 @@ func (l *lasting) handOver(ctx context.Context, wanted func() bool) {
 		if now.server != "" || !wanted() {
 			continue
 		}
+		if now.leave != nil {
+			now.leave()
+		}
 		patience := time.NewTimer(handPatience)
 		select {
 		case <-now.calls.end():
@@ -99,7 +112,8 @@ func (l *lasting) handOver(ctx context.Context, wanted func() bool) {
 		case <-ctx.Done():
 		}
 		patience.Stop()
-		_ = now.close() // told by lasting.close, too
+		_ = now.close()          // told by lasting.close, too
+		_, _ = l.renew(ctx, now) // else the next call tries
 	}
 }
 

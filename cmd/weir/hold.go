@@ -38,15 +38,20 @@ type hold struct {
 // heldError says that another process holds the folder.
 type heldError struct {
 	dir     string
-	pid     int    // 0 when it is not known
-	command string // such as serve
+	pid     int           // 0 when it is not known
+	command string        // such as serve
+	asked   time.Duration // for which it was asked to let go, and did not; 0: it was not asked
 }
 
 func (e *heldError) Error() string {
 	if e.pid == 0 {
 		return fmt.Sprintf("the data folder %s is held by another process", e.dir)
 	}
-	return fmt.Sprintf("the data folder %s is held by weir %s, process %d", e.dir, e.command, e.pid)
+	said := fmt.Sprintf("the data folder %s is held by weir %s, process %d", e.dir, e.command, e.pid)
+	if e.asked > 0 {
+		said += fmt.Sprintf(", which was asked to let go and has not within %v", e.asked)
+	}
+	return said
 }
 
 // takeHold takes the folder, which is made when it is not there, or returns a

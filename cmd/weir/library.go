@@ -35,6 +35,7 @@ type opened struct {
 	server  string        // its address; empty when the rooms are in this process
 	timeout time.Duration // the longest one of its calls may take
 	limit   int64         // the largest document it takes
+	leave   func()        // ends the calls of other commands, which it does not wait for; nil: there can be none
 	close   func() error
 	calls   *visits // of a lasting
 }

@@ -105,6 +105,7 @@ func (a *app) openForAgents(ctx, waiting context.Context, flags *pflag.FlagSet, 
 		return fail(err)
 	}
 	keeper.atDoor(&door, nil)
+	door.DrainTimeout = handPatience
 	server, err := httpapi.Listen(ctx, "127.0.0.1:0", door, e.Service)
 	if err != nil {
 		return fail(err)
@@ -118,7 +119,7 @@ func (a *app) openForAgents(ctx, waiting context.Context, flags *pflag.FlagSet, 
 	serveCtx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(serveCtx) }()
-	return &opened{library: e, timeout: c.Timeout, limit: c.MaxFileBytes, close: func() error {
+	return &opened{library: e, timeout: c.Timeout, limit: c.MaxFileBytes, leave: stop, close: func() error {
 		stop()
 		err := <-served
 		keeper.close()

@@ -177,6 +177,10 @@ func TestWishOfTheDead(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(data, wantedFile), old, old); err != nil || wanted(data) {
 		t.Errorf("an old wish still stands: %v", err)
 	}
+	ahead := time.Now().Add(time.Hour) // by a clock that was set back since
+	if err := os.Chtimes(filepath.Join(data, wantedFile), ahead, ahead); err != nil || wanted(data) {
+		t.Errorf("a wish that lies ahead stands: %v", err)
+	}
 }
 
 // As a client starts it: the built program, its standard streams and nothing
