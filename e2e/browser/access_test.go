@@ -91,6 +91,9 @@ func TestNoViewScrollsSideways(t *testing.T) {
 		}
 		b.until("document.querySelector('#pill').dataset.level === 'ok'")
 		fits("empty")
+		if over := eval[float64](b, `(() => { const q = document.querySelector("#question"), s = getComputedStyle(q), c = document.createElement("canvas").getContext("2d"); c.font = s.font; return c.measureText(q.placeholder).width - (q.clientWidth - parseFloat(s.paddingLeft) - parseFloat(s.paddingRight)); })()`); over > 0 {
+			t.Errorf("%d px: what stands in the empty box is cut off, by %v px", width, over)
+		}
 		b.onlyPassages()
 		b.ask("handbook unbreakable")
 		b.shows("#passage-1", "handbook")

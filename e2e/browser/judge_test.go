@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -50,5 +51,9 @@ func TestJudgement(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+	const detail = `m.judge({ lost: 0, refusal: null, now: 0, samples: looks({ embedder_error: "other vectors" }) }).detail`
+	if got := module[string](b, "health.js", detail); strings.Contains(got, "back") { // it is there, and it is wrong
+		t.Errorf("of a wrong embedder: %s", got)
 	}
 }

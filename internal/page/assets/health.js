@@ -111,7 +111,8 @@ export function judge({ samples: all, lost: since, refusal: no, now }) {
 
 // embedder is the trouble of one that answers, or of one that is not there.
 function embedder(s) {
-  const trouble = (kind, title) => ({ level: "down", kind, title, detail: embedding.without, without: embedding.without });
+  const without = "Questions are answered by words alone until the right one is there."; // it is not gone
+  const trouble = (kind, title) => ({ level: "down", kind, title, detail: without, without });
   if (s.embedder_missing) return trouble("missing", `No provider is set for the documents' model, ${s.embedder.name}`);
   if (s.embedder_error) return trouble("wrong", `${embedding.name} gives other vectors than the documents have`);
   return null;
