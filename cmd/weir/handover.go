@@ -40,12 +40,15 @@ func wanted(dir string) bool {
 // holdForServer takes the data folder for a server, from a weir mcp if need be.
 func (c config) holdForServer(ctx context.Context) (*hold, error) {
 	const command = "serve"
+	wish := filepath.Join(c.Data, wantedFile)
 	h, err := c.hold(command)
+	if err == nil && h.lock != nil {
+		_ = os.Remove(wish) // of a server that died: a weir mcp that let go for it need not wait for it
+	}
 	var held *heldError
 	if !errors.As(err, &held) || held.command != "mcp" {
 		return h, err
 	}
-	wish := filepath.Join(c.Data, wantedFile)
 	if replacePrivate(wish, nil) != nil {
 		return nil, err
 	}

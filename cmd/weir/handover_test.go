@@ -96,3 +96,17 @@ func TestFolderIsOpenedAgainWithoutACall(t *testing.T) {
 		}
 	})
 }
+
+// The wish of a server that died is fulfilled with the next one, which found the folder free.
+func TestWishThatAnotherServerFulfils(t *testing.T) {
+	data := t.TempDir()
+	write(t, data, wantedFile, "")
+	h, err := config{Store: "sqlite", Data: data}.holdForServer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.release() //nolint:errcheck // of a test's folder
+	if wanted(data) {
+		t.Error("a weir mcp would still wait for the server that died")
+	}
+}
