@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"weir/internal/rag"
+
+	"github.com/spf13/pflag"
 )
 
 // A server that waits in vain says what it waited for. Its wish stays there
@@ -109,4 +114,35 @@ func TestWishThatAnotherServerFulfils(t *testing.T) {
 	if wanted(data) {
 		t.Error("a weir mcp would still wait for the server that died")
 	}
+}
+
+// A server that was killed has the folder for another moment. Who finds it so
+// waits for that, and takes the folder; not for long when it stays.
+func TestFolderOfAServerThatDies(t *testing.T) {
+	data := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		dying, err := takeHold(data, "serve")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := dying.announce("127.0.0.1:1", ""); err != nil {
+			t.Fatal(err)
+		}
+		a := &app{stderr: io.Discard}
+		find := func() (*hold, *opened, error) {
+			return a.holdOrReach(t.Context(), pflag.NewFlagSet("", pflag.ContinueOnError), config{Store: "sqlite", Data: data}, "mcp")
+		}
+		began := time.Now()
+		if _, _, err := find(); rag.CodeOf(err) != rag.Unavailable || !strings.Contains(err.Error(), "does not answer") || time.Since(began) != dyingTime {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		time.AfterFunc(time.Second, func() { _ = dying.release() })
+		h, through, err := find()
+		if err != nil || h == nil || through != nil {
+			t.Fatalf("%v, %v, %v", h, through, err)
+		}
+		if err := h.release(); err != nil {
+			t.Error(err)
+		}
+	})
 }

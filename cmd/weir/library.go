@@ -43,12 +43,9 @@ type opened struct {
 // openLibrary opens the data folder, or the way to the server that holds it.
 // With work, queued documents are worked on until close.
 func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, command string, work bool) (*opened, error) {
-	h, note, err := c.holdOrServer(ctx, command)
-	if err != nil {
-		return nil, err
-	}
+	h, server, err := a.holdOrReach(ctx, flags, c, command)
 	if h == nil {
-		return a.reach(ctx, flags, c, note)
+		return server, err
 	}
 	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), nil, a.logger(c.quieter()))
 	if err != nil {
@@ -59,6 +56,37 @@ func (a *app) openLibrary(ctx context.Context, flags *pflag.FlagSet, c config, c
 		e.begin(ctx)
 	}
 	return &opened{library: e, timeout: c.Timeout, limit: c.MaxFileBytes, close: func() error { return errors.Join(e.close(ctx), h.release()) }}, nil
+}
+
+// dyingTime is how long a server may not be reached that has the folder still: it
+// ends, or was killed and the system has not given back what it held.
+const dyingTime = 2 * time.Second
+
+// holdOrReach takes the folder, or goes through the server that has it. It returns
+// one of both, or an error.
+func (a *app) holdOrReach(ctx context.Context, flags *pflag.FlagSet, c config, command string) (*hold, *opened, error) {
+	late := time.NewTimer(dyingTime)
+	defer late.Stop()
+	tick := time.NewTicker(holdPoll)
+	defer tick.Stop()
+	for {
+		h, note, err := c.holdOrServer(ctx, command)
+		if err != nil || h != nil {
+			return h, nil, err
+		}
+		server, err := a.reach(ctx, flags, c, note)
+		var e *rag.Error
+		if !errors.As(err, &e) || e.Code != rag.Unavailable || e.Phase != "dial" {
+			return nil, server, err
+		}
+		select {
+		case <-tick.C:
+		case <-late.C:
+			return nil, nil, err
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
 }
 
 // reach goes through a server, whose own settings are in force.

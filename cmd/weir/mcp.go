@@ -83,12 +83,9 @@ func (a *app) openForAgents(ctx, waiting context.Context, flags *pflag.FlagSet, 
 	if c.Store == "sqlite" {
 		leaveToServer(waiting, c.Data)
 	}
-	h, note, err := c.holdOrServer(waiting, "mcp")
-	if err != nil {
-		return nil, err
-	}
+	h, server, err := a.holdOrReach(waiting, flags, c, "mcp")
 	if h == nil {
-		return a.reach(ctx, flags, c, note)
+		return server, err
 	}
 	log := a.logger(c.quieter())
 	e, err := openEngine(ctx, c, c.Data, a.cacheDir(c), metrics.New(thisBuild().Version), log)
@@ -106,19 +103,19 @@ func (a *app) openForAgents(ctx, waiting context.Context, flags *pflag.FlagSet, 
 	}
 	keeper.atDoor(&door, nil)
 	door.DrainTimeout = handPatience
-	server, err := httpapi.Listen(ctx, "127.0.0.1:0", door, e.Service)
+	own, err := httpapi.Listen(ctx, "127.0.0.1:0", door, e.Service)
 	if err != nil {
 		return fail(err)
 	}
-	if err := h.announce(server.Addr(), keeper.secret); err != nil {
-		return fail(errors.Join(err, server.Close()))
+	if err := h.announce(own.Addr(), keeper.secret); err != nil {
+		return fail(errors.Join(err, own.Close()))
 	}
 	keeper.begin(ctx)
 	a.tellMoved(ctx, e)
 	e.begin(ctx)
 	serveCtx, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(serveCtx) }()
+	go func() { served <- own.Serve(serveCtx) }()
 	return &opened{library: e, timeout: c.Timeout, limit: c.MaxFileBytes, leave: stop, close: func() error {
 		stop()
 		err := <-served
