@@ -87,7 +87,10 @@ func (a *app) serve(cmd *cobra.Command, paths []string, user string) (err error)
 		return err
 	}
 	h, err := c.holdForServer(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled): // told to stop while it waited, and it does
+		return nil
+	case err != nil:
 		return secondServer(err)
 	}
 	defer func() { err = errors.Join(err, h.release()) }()

@@ -51,7 +51,7 @@ func New(cfg Config) (*Gate, error) {
 		}
 		ring.changed = g.holds.lookAtAll
 		g.ring = ring
-		g.uses = newUses(UsesPath(cfg.KeysFile), cfg.Log, func(id string) bool { _, known := ring.find(id); return known })
+		g.uses = newUses(UsesPath(cfg.KeysFile), cfg.Log, cfg.now, func(id string) bool { _, known := ring.find(id); return known })
 	}
 	if cfg.JWKSURL != "" {
 		g.issuer = newIssuer(cfg)

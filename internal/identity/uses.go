@@ -60,6 +60,7 @@ type uses struct {
 	path  string
 	log   *slog.Logger
 	known func(id string) bool
+	now   func() time.Time
 	save  func(ctx context.Context, fresh map[string]time.Time) error // merge, but in tests
 
 	mu    sync.Mutex
@@ -67,8 +68,8 @@ type uses struct {
 	said  string               // the trouble that was logged last; "": none
 }
 
-func newUses(path string, log *slog.Logger, known func(id string) bool) *uses {
-	u := &uses{path: path, log: log, known: known, fresh: map[string]time.Time{}}
+func newUses(path string, log *slog.Logger, now func() time.Time, known func(id string) bool) *uses {
+	u := &uses{path: path, log: log, known: known, now: now, fresh: map[string]time.Time{}}
 	u.save = u.merge
 	return u
 }
@@ -152,7 +153,8 @@ func (u *uses) write(ctx context.Context, fresh map[string]time.Time) {
 	}
 }
 
-// merge brings the file up to date. Of what several servers know, the later counts.
+// merge brings the file up to date. Of what several servers know, the later counts, unless it
+// is yet to come: a clock was wrong.
 func (u *uses) merge(ctx context.Context, fresh map[string]time.Time) error {
 	unlock, err := lockFile(ctx, u.path)
 	if err != nil {
@@ -166,7 +168,8 @@ func (u *uses) merge(ctx context.Context, fresh map[string]time.Time) error {
 	if used == nil {
 		used = map[string]time.Time{}
 	}
-	latest := time.Time{}
+	latest, ahead := time.Time{}, u.now().Add(usesForget)
+	maps.DeleteFunc(used, func(_ string, at time.Time) bool { return at.After(ahead) })
 	for id, at := range fresh {
 		if at = at.UTC().Truncate(time.Second); used[id].Before(at) {
 			used[id] = at

@@ -18,6 +18,8 @@ import (
 
 func anyKey(string) bool { return true }
 
+func evening() time.Time { return noon().Add(6 * time.Hour) }
+
 // runUses runs u until end, which waits for it.
 func runUses(t *testing.T, u *uses) (end func()) {
 	t.Helper()
@@ -32,7 +34,7 @@ func TestLastUsesOfSeveralServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "keys.json.used")
 		log := slog.New(slog.DiscardHandler)
-		a, b, c := newUses(path, log, anyKey), newUses(path, log, anyKey), newUses(path, log, anyKey)
+		a, b, c := newUses(path, log, evening, anyKey), newUses(path, log, evening, anyKey), newUses(path, log, evening, anyKey)
 		at := func(m int) time.Time { return noon().Add(time.Duration(m) * time.Minute) }
 		endA, endB, endC := runUses(t, a), runUses(t, b), runUses(t, c)
 		a.note("both", at(9))
@@ -93,7 +95,7 @@ func TestLastUsesThatCannotBeWritten(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "later")
 		path := filepath.Join(dir, "keys.json.used")
 		var log bytes.Buffer
-		u := newUses(path, slog.New(slog.NewTextHandler(&log, nil)), anyKey)
+		u := newUses(path, slog.New(slog.NewTextHandler(&log, nil)), evening, anyKey)
 		end := runUses(t, u)
 		u.note("a", noon())
 		pass(2*usesEvery + 30*time.Second)
@@ -135,7 +137,7 @@ func TestUsesFile(t *testing.T) {
 	if _, err := ReadUses(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	u := newUses(path, slog.New(slog.DiscardHandler), func(id string) bool { return id == "here" })
+	u := newUses(path, slog.New(slog.DiscardHandler), evening, func(id string) bool { return id == "here" })
 	for _, fresh := range []map[string]time.Time{
 		{"gone": noon(), "here": noon()}, {"new": noon().Add(2 * time.Hour)},
 	} {
@@ -146,6 +148,15 @@ func TestUsesFile(t *testing.T) {
 	got, err := ReadUses(path) // what no file of keys has is forgotten, but not at once
 	if want := map[string]time.Time{"here": noon(), "new": noon().Add(2 * time.Hour)}; err != nil || !maps.EqualFunc(got, want, time.Time.Equal) {
 		t.Errorf("%v %v", got, err)
+	}
+	// The clock was set to another year for a moment.
+	for _, at := range []time.Time{noon().AddDate(70, 0, 0), noon().Add(3 * time.Hour)} {
+		if err := u.merge(t.Context(), map[string]time.Time{"here": at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := ReadUses(path); err != nil || !got["here"].Equal(noon().Add(3*time.Hour)) {
+		t.Errorf("after a clock that was wrong: %v %v", got, err)
 	}
 	for _, wrong := range []string{"", "{", `{"version":2,"used":{}}`, `{"version":1,"used":{"a":"yesterday"}}`} {
 		if err := os.WriteFile(path, []byte(wrong), 0o600); err != nil {
