@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"weir/internal/rag"
 )
@@ -91,53 +88,3 @@ func firstOfEach(near []neighbor) []neighbor {
 // 400, the default, is a tenth of them: the measured recall beside the exact
 // search is in docs/PERFORMANCE.md.
 func probes(lists, effort int) int { return min(max(lists*effort/4000, 10), lists) }
-
-// sampled is among how many rows a passage with its vector is looked for: there
-// need not be an index that leads to one. One with an empty text, or one so long
-// that the other system may have cut it, says nothing of an embedder.
-const (
-	sampled     = 10_000
-	sampledText = 6_000 // letters
-)
-
-var _ rag.Sampler = (*Adopted)(nil)
-
-// Sample implements [rag.Sampler]. It looks at some of the rows only.
-func (p *Adopted) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []float32, err error) {
-	if err := m.Check(); err != nil {
-		return ch, nil, err
-	}
-	s := p.now()
-	if s.old.embedding == "" {
-		return ch, nil, nil
-	}
-	columns := []string{"document_id", "chunk_ord", "text", "embedding"}
-	if s.old.model != "" {
-		columns = append(columns, strings.TrimPrefix(s.old.model, "c."))
-	}
-	err = s.transact(ctx, s.reading(s.other), scope{}, "read a passage with its vector", func(ctx context.Context, tx pgx.Tx) error {
-		ch, v = rag.Chunk{}, nil
-		err := tx.QueryRow(ctx, fmt.Sprintf(`
-SELECT c.document_id::text, c.chunk_ord, c.text, c.embedding::real[] FROM (SELECT %s FROM document_chunks LIMIT %d) c
-WHERE length(btrim(c.text, E' \t\r\n')) BETWEEN 1 AND %d AND c.chunk_ord BETWEEN 0 AND %d AND CASE WHEN %s THEN %s > 0 ELSE false END LIMIT 1`,
-			strings.Join(columns, ", "), sampled, sampledText, maxChunks-1, s.hasVector(m, "$1"), s.sql("{ext}.vector_norm(c.embedding)")), stored(m.Name)).
-			Scan(&ch.DocID, &ch.Index, &ch.Content, &v)
-		if noRows(err) {
-			return nil
-		}
-		return err
-	})
-	if err != nil || v == nil {
-		return rag.Chunk{}, nil, err
-	}
-	if squared(v) == 0 {
-		return rag.Chunk{}, nil, nil
-	}
-	return ch, unit(v), nil
-}
-
-// Likeness is what a stored vector and a new one of the same passage have in
-// common at least. The other system may have embedded a passage with its
-// headings, or without its line ends; vectors of another model have next to
-// nothing in common.
-func (*Adopted) Likeness() float64 { return 0.5 }

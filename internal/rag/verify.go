@@ -13,6 +13,16 @@ type Sampler interface {
 	// Sample returns any chunk of a Ready document that has a vector of m, and
 	// the vector; nil when there is none.
 	Sample(ctx context.Context, m Model) (Chunk, []float32, error)
+	// Others returns the same of up to n documents but the one of that ID, one
+	// passage of each. Which they are depends neither on who has them nor on when
+	// they came, and stays so.
+	Others(ctx context.Context, m Model, but string, n int) ([]Sample, error)
+}
+
+// Sample is a stored passage and its vector.
+type Sample struct {
+	Chunk  Chunk
+	Vector []float32
 }
 
 // verified is an Embedder that is taken at its word only after it has given a
@@ -33,8 +43,8 @@ type verified struct {
 	failed bool      // it failed since then: what answers next may be another one
 	back   bool      // and answered after that
 	looked time.Time // for a sample
-	text   string
-	vector []float32 // nil: there is nothing to compare with yet
+	stored Sample    // without a vector: there is nothing to compare with yet
+	doubt  doubt     // of the sample
 }
 
 const (
@@ -114,12 +124,12 @@ func (v *verified) due() bool {
 // compare asks for the vector of the sample. There may be none to ask for; then
 // the embedder is believed for now, whatever it was.
 func (v *verified) compare(ctx context.Context, user User) error {
-	text, want, err := v.sample(ctx)
+	with, err := v.sample(ctx)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if want == nil {
+	if with.Vector == nil {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		v.told, v.right, v.wrong = began, false, nil
@@ -128,22 +138,35 @@ func (v *verified) compare(ctx context.Context, user User) error {
 	v.mu.Lock()
 	v.tried, v.used, v.failed, v.back = began, false, false, false
 	v.mu.Unlock()
-	got, err := v.afresh(ctx, user, text)
-	switch {
-	case CodeOf(err) == Invalid:
-		err = &Error{Code: Unavailable, Phase: "check", Err: err, Msg: "the embedder refuses a passage that has a vector of " + v.Model().Name}
-	case err != nil: // it says nothing of its vectors
+	differs, err := v.differs(ctx, user, with)
+	if err == nil && differs != nil {
+		differs, err = v.secondOpinion(ctx, user, with, differs)
+	}
+	if err != nil { // it says nothing of its vectors
 		v.mu.Lock()
 		v.failed = true
 		v.mu.Unlock()
 		return err
-	case len(got) != len(want):
-		err = Errorf(Internal, "the embedder answered a vector of %d values; the model has %d", len(got), len(want))
-	case dot(want, got) < v.likeness():
-		err = v.other()
 	}
-	v.judge(ctx, began, err)
-	return err
+	v.judge(ctx, began, differs)
+	return differs
+}
+
+// differs is how what the embedder says now is not what is stored; nil: it is.
+// err is why it said nothing.
+func (v *verified) differs(ctx context.Context, user User, with Sample) (how, err error) {
+	got, err := v.afresh(ctx, user, embeddedText(with.Chunk))
+	switch {
+	case CodeOf(err) == Invalid:
+		return &Error{Code: Unavailable, Phase: "check", Err: err, Msg: "the embedder refuses a passage that has a vector of " + v.Model().Name}, nil
+	case err != nil:
+		return nil, err
+	case len(got) != len(with.Vector):
+		return Errorf(Internal, "the embedder answered a vector of %d values; the model has %d", len(got), len(with.Vector)), nil
+	case dot(with.Vector, got) < v.likeness():
+		return v.other(), nil
+	}
+	return nil, nil
 }
 
 // other is what callers are told of an embedder that is wrong.
@@ -204,26 +227,28 @@ func (v *verified) afresh(ctx context.Context, user User, text string) ([]float3
 
 // sample looks one up now and then. Callers who come while it is looked up look
 // it up too: nobody waits for another.
-func (v *verified) sample(ctx context.Context) (string, []float32, error) {
+func (v *verified) sample(ctx context.Context) (Sample, error) {
 	v.mu.Lock()
-	text, vector := v.text, v.vector
+	last := v.stored
 	recent := !v.looked.IsZero() && time.Since(v.looked) < sampleEvery
 	v.mu.Unlock()
 	if recent {
-		return text, vector, nil
+		return last, nil
 	}
 	c, found, err := v.sampler.Sample(ctx, v.Model())
 	if err != nil {
-		if vector != nil && ctx.Err() == nil {
-			return text, vector, nil // the one that was there
+		if last.Vector != nil && ctx.Err() == nil {
+			return last, nil // the one that was there
 		}
-		return "", nil, err
+		return Sample{}, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.looked = time.Now()
-	v.text, v.vector = embeddedText(c), found
-	return v.text, v.vector, nil
+	if found == nil || !v.doubt.of(c) { // else the one that stands for it remains
+		v.stored = Sample{Chunk: c, Vector: found}
+	}
+	return v.stored, nil
 }
 
 func (v *verified) likeness() float64 {

@@ -16,11 +16,20 @@ type sampled struct {
 	fakeStore
 	vector []float32
 	asked  int
+	others []Sample
+	broken error // of Others
 }
 
 func (s *sampled) Sample(context.Context, Model) (Chunk, []float32, error) {
 	s.asked++
-	return Chunk{SectionTitle: "1 Keys", Content: "the spare key"}, s.vector, nil
+	return Chunk{DocID: "first", SectionTitle: "1 Keys", Content: "the spare key"}, s.vector, nil
+}
+
+func (s *sampled) Others(_ context.Context, _ Model, but string, n int) ([]Sample, error) {
+	if but != "first" || n != witnesses {
+		return nil, Errorf(Internal, "asked for %d but %q", n, but)
+	}
+	return s.others, s.broken
 }
 
 func TestAnEmbedderIsHeldAgainstAStoredPassage(t *testing.T) {

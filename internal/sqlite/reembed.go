@@ -2,17 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"weir/internal/rag"
 )
 
-var (
-	_ rag.Reembedder = (*Store)(nil)
-	_ rag.Sampler    = (*Store)(nil)
-)
+var _ rag.Reembedder = (*Store)(nil)
 
 // LiveModel implements [rag.Reembedder]. Where nobody said, it is the model that
 // most documents have.
@@ -261,35 +257,3 @@ func (s *Store) SwitchModel(ctx context.Context, l rag.MoveLease) (left int, err
 
 // spare is the other kind of blob that a block may be under.
 func spare(k kind) kind { return blockBlob + otherBlockBlob - k }
-
-// Sample implements [rag.Sampler].
-func (s *Store) Sample(ctx context.Context, m rag.Model) (ch rag.Chunk, v []float32, err error) {
-	err = s.read(ctx, s.other, "read a passage with its vector", func(c *conn) error {
-		key, err := modelKey(c, m)
-		if err != nil || key == 0 {
-			return err
-		}
-		r, found, err := find(c, "WHERE d.status = 'ready' AND d.chunks > 0 AND (d.model = ?1 OR d.next_model = ?1) LIMIT 1", key)
-		if err != nil || !found {
-			return err
-		}
-		if err := c.rows(selectChunk+"WHERE id = ?", func(row *sqlite3.Stmt) error {
-			ch, err = scanChunk(row, r.ID, r.Filename)
-			return err
-		}, chunkID(r.body, 0)); err != nil {
-			return err
-		}
-		v = make([]float32, m.Dim)
-		ok := false
-		if _, err := c.row("SELECT data FROM vectors WHERE id = ?", func(row *sqlite3.Stmt) {
-			ok = readVector(v, row.ColumnRawBlob(0))
-		}, vectorID(r.body, 0, key)); err != nil {
-			return err
-		}
-		if !ok {
-			return fmt.Errorf("%w: the vector of passage 0 of %s is missing", sqlite3.CORRUPT, r.ID)
-		}
-		return nil
-	})
-	return ch, v, err
-}
