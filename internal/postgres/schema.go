@@ -127,7 +127,12 @@ func (d *database) migrateOnce(ctx context.Context) (done bool, err error) {
 	if err := lock.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrationLock)).Scan(&mine); err != nil || !mine {
 		return false, err
 	}
-	return true, d.migrateLocked(ctx)
+	if err := d.migrateLocked(ctx); have > 0 && err != nil {
+		return false, fmt.Errorf("the tables are of version %d and this program needs %d: %w", have, want, err)
+	} else if err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 func (d *database) migrateLocked(ctx context.Context) (err error) {

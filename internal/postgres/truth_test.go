@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -266,6 +267,22 @@ func TestBeginsReadOnly(t *testing.T) {
 				t.Errorf("status: writes %q, store %q", st.Writes, st.StoreError)
 			}
 		})
+	}
+}
+
+// TestOlderTablesReadOnly: who starts a newer program where the tables cannot be
+// brought to its version is told that this is why.
+func TestOlderTablesReadOnly(t *testing.T) {
+	c := cluster(t)
+	db := c.Database(t)
+	a := c.URL(pgtest.Role, db)
+	fillOne(t, a)
+	c.SQL(t, db, "DROP TABLE weir.move_lease; DELETE FROM weir.schema_versions WHERE version_id >= 2")
+	c.SQL(t, "postgres", fmt.Sprintf("ALTER DATABASE %s SET default_transaction_read_only = on", db))
+	_, err := postgres.Open(t.Context(), postgres.Config{Address: a})
+	wantTold(t, err, "Open", rag.Unavailable)
+	if want := "the tables are of version 1"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("it is told %v, not that %q", err, want)
 	}
 }
 
