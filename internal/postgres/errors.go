@@ -28,6 +28,7 @@ const (
 	queryCanceled        = "57014"
 	uniqueViolation      = "23505"
 	diskFull             = "53100"
+	lockNotAvailable     = "55P03"
 )
 
 func errClosed() error {
@@ -95,7 +96,7 @@ func judgeState(state, message string) (rag.Code, string, time.Duration) {
 	}{
 		{queryCanceled, "", rag.Timeout, "the database did not answer in time", 0},
 		{"25P03", "", rag.Timeout, "the database ended a transaction that took too long", 0},
-		{"55P03", "", rag.Timeout, "what is needed is locked in the database", again},
+		{lockNotAvailable, "", rag.Timeout, "what is needed is locked in the database", again},
 		{"25006", "", rag.Unavailable, "the database takes no writes (read-only or a standby)", again},
 		{"53300", "", rag.Unavailable, "the database has no connection left", again},
 		{diskFull, "", rag.Unavailable, "the disk of the database is full", again},

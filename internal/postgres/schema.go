@@ -29,6 +29,9 @@ const (
 	// migrationTime bounds the whole of it, the wait for other servers included.
 	migrationTime = 5 * time.Minute
 	migrationTick = 200 * time.Millisecond
+	// migrationPatience is how long a migration waits for a table that other
+	// servers write to: meanwhile all who come after it wait for it, searches too.
+	migrationPatience = 200 * time.Millisecond
 	// oldestVector is the first pgvector with iterative scans.
 	oldestVector = "0.8.0"
 )
@@ -51,7 +54,7 @@ func known(path string) ([]*goose.Migration, error) {
 			return nil, fmt.Errorf("migration %s: %w", file, err)
 		}
 		all = append(all, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, "SET LOCAL search_path = "+path); err != nil {
+			if _, err := tx.ExecContext(ctx, fmt.Sprintf("SET LOCAL search_path = %s; SET LOCAL lock_timeout = %d", path, migrationPatience.Milliseconds())); err != nil {
 				return err
 			}
 			_, err := tx.ExecContext(ctx, string(text))
@@ -127,12 +130,14 @@ func (d *database) migrateOnce(ctx context.Context) (done bool, err error) {
 	if err := lock.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrationLock)).Scan(&mine); err != nil || !mine {
 		return false, err
 	}
-	if err := d.migrateLocked(ctx); have > 0 && err != nil {
+	switch err := d.migrateLocked(ctx); {
+	case stateOf(err) == lockNotAvailable:
+		return false, nil // it is tried again, and others may have a turn
+	case have > 0 && err != nil:
 		return false, fmt.Errorf("the tables are of version %d and this program needs %d: %w", have, want, err)
-	} else if err != nil {
-		return false, err
+	default:
+		return err == nil, err
 	}
-	return true, nil
 }
 
 func (d *database) migrateLocked(ctx context.Context) (err error) {

@@ -277,7 +277,7 @@ func TestOlderTablesReadOnly(t *testing.T) {
 	db := c.Database(t)
 	a := c.URL(pgtest.Role, db)
 	fillOne(t, a)
-	c.SQL(t, db, "DROP TABLE weir.move_lease; DELETE FROM weir.schema_versions WHERE version_id >= 2")
+	c.SQL(t, db, toVersion1)
 	c.SQL(t, "postgres", fmt.Sprintf("ALTER DATABASE %s SET default_transaction_read_only = on", db))
 	_, err := postgres.Open(t.Context(), postgres.Config{Address: a})
 	wantTold(t, err, "Open", rag.Unavailable)

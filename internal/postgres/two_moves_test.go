@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -245,6 +246,56 @@ func TestAMoveBesideAnOlderServers(t *testing.T) {
 	}
 }
 
+// toVersion1 undoes all migrations but the first.
+const toVersion1 = `
+DROP TABLE weir.move_lease;
+ALTER TABLE weir.documents DROP COLUMN warning;
+DELETE FROM weir.schema_versions WHERE version_id >= 2`
+
+// TestUpgradeStopsNoSearch: while a migration waits for one who writes to a table
+// that it changes, searches in that table go on.
+func TestUpgradeStopsNoSearch(t *testing.T) {
+	c := cluster(t)
+	db := c.Database(t)
+	a := c.URL(pgtest.Role, db)
+	r := rand.New(rand.NewPCG(7, 8))
+	first := open(t, postgres.Config{Address: a})
+	settled(t, first)
+	publish(t, first, alice, "a.txt", 3, testModel(), r)
+	c.SQL(t, db, toVersion1)
+	conn := connection(t, c.URL("postgres", db))
+	if _, err := conn.Exec(t.Context(), "BEGIN; UPDATE weir.documents SET updated_at = now()"); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error, 1)
+	go func() {
+		s, err := postgres.Open(t.Context(), postgres.Config{Address: a})
+		if err == nil {
+			err = errors.Join(s.Ready(t.Context()), s.Close())
+		}
+		opened <- err
+	}()
+	for range 3 {
+		for c.Number(t, db, "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'") == 0 {
+			if t.Context().Err() != nil {
+				t.Fatal("it does not wait")
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		got, err := first.Candidates(ctx, alice, rag.Query{Vector: vector(r, testModel().Dim), Model: testModel(), Limit: 5})
+		cancel()
+		if err != nil || len(got.Vector) != 3 {
+			t.Errorf("meanwhile: %+v, %v", got, err)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), "COMMIT"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Errorf("Open: %v", err)
+	}
+}
+
 // TestUpgradeBesideOlderServers: servers of version 1 go on while the schema
 // becomes that of version 2, in the middle of a publication and of a move; the
 // servers that upgrade it wait for neither.
@@ -256,7 +307,7 @@ func TestUpgradeBesideOlderServers(t *testing.T) {
 	first := open(t, postgres.Config{Address: a})
 	settled(t, first)
 	publish(t, first, alice, "a.txt", 3, testModel(), r)
-	c.SQL(t, db, "DROP TABLE weir.move_lease; DELETE FROM weir.schema_versions WHERE version_id >= 2")
+	c.SQL(t, db, toVersion1)
 	c.SQL(t, db, olderPrepares)
 
 	// As an older server does that publishes.
