@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -246,11 +247,19 @@ SELECT coalesce(sum(chunks), 0), coalesce(sum(chunks) FILTER (WHERE model = $1 O
 // writes a row for each document, 60,000 in a second where that was measured.
 const switchTime = 30 * time.Minute
 
+// switchIdle is how long the database lets pass between two statements of that:
+// nobody can publish meanwhile, nor begin a move, also where the server that
+// changes over is stopped or out of reach.
+const switchIdle = 30 * time.Second
+
 // SwitchModel implements [rag.Reembedder].
 func (s *Store) SwitchModel(ctx context.Context, l rag.MoveLease) (left int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, switchTime)
 	defer cancel()
 	err = s.transact(ctx, s.writing(), everybody(), "change the model in use", func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT set_config('idle_in_transaction_session_timeout', $1, true)", strconv.FormatInt(switchIdle.Milliseconds(), 10)); err != nil {
+			return err
+		}
 		if _, err := liveModel(ctx, tx, "FOR UPDATE"); err != nil {
 			return err
 		}

@@ -246,6 +246,32 @@ func TestAMoveBesideAnOlderServers(t *testing.T) {
 	}
 }
 
+// TestSwitchIsNotHeldUp: a server that is stopped while it changes all documents
+// over keeps the others from publishing for a while, and not for as long as
+// that may take.
+func TestSwitchIsNotHeldUp(t *testing.T) {
+	c := cluster(t)
+	db := c.Database(t)
+	s := open(t, postgres.Config{Address: c.URL(pgtest.Role, db)})
+	settled(t, s)
+	c.SQL(t, db, `
+CREATE TABLE public.seen (ms integer);
+CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+  INSERT INTO public.seen SELECT setting::integer FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'; RETURN NEW;
+END $$;
+CREATE TRIGGER see AFTER UPDATE ON weir.moves FOR EACH ROW WHEN (NEW.target IS NULL) EXECUTE FUNCTION public.see()`)
+	l, err := s.BeginMove(t.Context(), rag.Model{Name: "other", Dim: 2}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := s.SwitchModel(t.Context(), l); err != nil || left != 0 {
+		t.Fatalf("SwitchModel: %d, %v", left, err)
+	}
+	if n := c.Number(t, db, "SELECT count(*) FROM public.seen WHERE ms BETWEEN 1 AND 60000"); n != 1 {
+		t.Errorf("the database waits for %d ms", c.Number(t, db, "SELECT max(ms) FROM public.seen"))
+	}
+}
+
 // toVersion1 undoes all migrations but the first.
 const toVersion1 = `
 DROP TABLE weir.move_lease;
