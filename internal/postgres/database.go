@@ -148,6 +148,7 @@ func (d *database) transact(ctx context.Context, m mode, s scope, doing string, 
 	bounded, cancel := d.bound(ctx)
 	defer cancel()
 	for try := 0; ; try++ {
+		given := untilEnd(bounded)
 		sent, err := d.attempt(bounded, m, s, doing, f)
 		if m.write {
 			if err == nil {
@@ -161,11 +162,17 @@ func (d *database) transact(ctx context.Context, m mode, s scope, doing string, 
 			m.pool.Reset() // its neighbours are no better
 		}
 		if state := stateOf(err); try < 2 && bounded.Err() == nil &&
-			(stale || state == serializationFailure || state == deadlockDetected || state == uniqueViolation) {
-			continue
+			(stale || state == serializationFailure || state == deadlockDetected || state == uniqueViolation || state == queryCanceled && untilEnd(bounded) > given/10) {
+			continue // a call that is cancelled long before its end is hit by what was meant for the last one on the connection
 		}
 		return d.explain(bounded, doing, err)
 	}
+}
+
+// untilEnd is how much time ctx, which has a deadline, still gives.
+func untilEnd(ctx context.Context) time.Duration {
+	deadline, _ := ctx.Deadline()
+	return time.Until(deadline)
 }
 
 // bound gives a call without a deadline one.
