@@ -123,6 +123,8 @@ func FuzzDecodeEmbeddingsRequest(f *testing.F) {
 	f.Add([]byte(`{"input":[[1],[2,0]],"x":{"input":[1.5,-1e9]}}`))
 	f.Add([]byte(`{"input":[1,2,100256],"dimensions":null}`))
 	f.Add([]byte(`{"input":["a",1]}`))
+	f.Add([]byte(`{"input":[0E0,2.0]}`))
+	f.Add([]byte(`{"input":[[3e1],[1.5e0]]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		limit := Limits{Items: 4, Values: 8, Tokens: 6}
 		got, err := DecodeEmbeddingsRequest(body, limit)
@@ -165,8 +167,8 @@ func sameInput(t *testing.T, body []byte, got EmbeddingsRequest) {
 	}
 	var one string
 	var texts []string
-	var flat []int
-	var lists [][]int
+	var flat []float64 // 2e0 is whole, and nothing that encoding/json reads into an int
+	var lists [][]float64
 	want := EmbeddingsRequest{}
 	switch raw := members["input"]; {
 	case json.Unmarshal(raw, &one) == nil:
@@ -174,13 +176,27 @@ func sameInput(t *testing.T, body []byte, got EmbeddingsRequest) {
 	case json.Unmarshal(raw, &texts) == nil:
 		want.Input = texts
 	case json.Unmarshal(raw, &flat) == nil:
-		want.Tokens = [][]int{flat}
+		want.Tokens = [][]int{ids(t, flat)}
 	case json.Unmarshal(raw, &lists) == nil:
-		want.Tokens = lists
+		for _, list := range lists {
+			want.Tokens = append(want.Tokens, ids(t, list))
+		}
 	default:
 		t.Fatalf("%s was taken", raw)
 	}
 	if !reflect.DeepEqual(got.Input, want.Input) || !reflect.DeepEqual(got.Tokens, want.Tokens) {
 		t.Fatalf("%q %v, want %q %v", got.Input, got.Tokens, want.Input, want.Tokens)
 	}
+}
+
+// ids are the numbers, all of which must be whole.
+func ids(t *testing.T, numbers []float64) []int {
+	t.Helper()
+	list := make([]int, len(numbers))
+	for i, n := range numbers {
+		if list[i] = int(n); float64(list[i]) != n {
+			t.Fatalf("%v was taken for a token", n)
+		}
+	}
+	return list
 }
