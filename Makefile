@@ -24,7 +24,7 @@ CPU       ?= 1
 .PHONY: help build test race lint e2e fuzz bench openapi-fuzz docs browser
 
 help: ## list the targets
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 8
 
 build: ## build ./weir, without cgo
 	CGO_ENABLED=0 go build -trimpath -o weir ./cmd/weir
