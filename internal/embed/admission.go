@@ -10,7 +10,7 @@ import (
 
 // want is what a call asks for beyond the cache.
 type want struct {
-	all   load // different texts
+	all   load // different texts of the user
 	fresh int  // of these, not on their way yet
 	bytes int  // of the fresh
 }
@@ -23,8 +23,10 @@ func (p *Pipeline) wants(c *call, now time.Time) (w want, hopeless *rag.Error) {
 			continue
 		}
 		seen[k] = struct{}{}
-		w.all.items++
-		w.all.bytes += len(c.texts[i])
+		if i < c.kept {
+			w.all.items++
+			w.all.bytes += len(c.texts[i])
+		}
 		f := p.table.byKey[k]
 		if f == nil {
 			w.fresh++

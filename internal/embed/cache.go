@@ -24,9 +24,11 @@ func keyOf(m rag.Model, text string) digest {
 	return sha256.Sum256(b)
 }
 
-// afresh names the same text for those who want the vector that it has now: they
-// share flights with one another alone.
-func (k digest) afresh() digest { return sha256.Sum256(k[:]) }
+// afresh names the same text for those who want the vector that it has now. Those
+// of the same n share flights with one another alone.
+func (k digest) afresh(n int64) digest {
+	return sha256.Sum256(strconv.AppendInt(append(k[:], 0), n, 10))
+}
 
 // until names a text that was on its way when an era began, and that nobody is
 // to find any more.

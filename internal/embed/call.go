@@ -15,8 +15,8 @@ type call struct {
 	deadline time.Time // zero: none
 	trace    string    // what the call is a part of; "": nothing
 	texts    []string
-	afresh   bool // what is kept is of no use, nor is the answer kept
-	hits     int  // texts that the cache has
+	kept     int // so many of the texts, from the first: of the others what is kept is of no use, nor is the answer kept
+	hits     int // texts that the cache has
 	keys     []digest
 	vectors  [][]float32 // from the cache; nil: to be waited for
 
@@ -45,7 +45,7 @@ func unique(flights []*flight) map[*flight]struct{} {
 
 func newCall(ctx context.Context, u rag.User, p rag.Purpose, texts []string) *call {
 	c := &call{
-		user: u, purpose: p, texts: texts, done: make(chan struct{}),
+		user: u, purpose: p, texts: texts, kept: len(texts), done: make(chan struct{}),
 		keys: make([]digest, len(texts)), vectors: make([][]float32, len(texts)),
 	}
 	c.deadline, _ = ctx.Deadline()
@@ -100,7 +100,7 @@ func (p *Pipeline) join(c *call, now time.Time) {
 		f := p.table.byKey[k]
 		if f == nil {
 			f = &flight{key: k, text: c.texts[i], user: c.user, purpose: c.purpose, members: map[*call]struct{}{}, era: p.era}
-			if c.afresh {
+			if i >= c.kept {
 				f.era = never
 			}
 			p.table.add(f)
@@ -128,7 +128,7 @@ func (p *Pipeline) join(c *call, now time.Time) {
 			c.pending++
 		}
 	}
-	for f := range unique(c.flights) {
+	for f := range unique(c.flights[:c.kept]) { // the others are not the user's
 		c.load.items++
 		c.load.bytes += len(f.text)
 	}

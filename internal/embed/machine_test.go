@@ -103,7 +103,7 @@ func (m *machine) ask(ctx context.Context, st step, purpose rag.Purpose) {
 	deadline := time.Now().Add(st.limit)
 	m.all.Go(func() {
 		defer cancel()
-		got, err := m.p.Embed(ctx, rag.User(fmt.Sprint(st.user)), purpose, texts)
+		got, err := m.embed(ctx, rag.User(fmt.Sprint(st.user)), purpose, texts, st.n)
 		if late := time.Since(deadline); late > 0 {
 			m.blame("a caller was back %s late", late)
 		}
@@ -128,6 +128,20 @@ func (m *machine) ask(ctx context.Context, st step, purpose rag.Purpose) {
 			m.blame("a caller pays for another's text: %v", err)
 		}
 	})
+}
+
+// embed asks for what is to be stored with a witness now and then, which must be
+// right too.
+func (m *machine) embed(ctx context.Context, u rag.User, purpose rag.Purpose, texts []string, n int) ([][]float32, error) {
+	if purpose == rag.ForQuery || n%2 == 0 {
+		return m.p.Embed(ctx, u, purpose, texts)
+	}
+	witness := textOf(n % 18)
+	got, now, err := m.p.EmbedAfresh(ctx, u, purpose, texts, witness)
+	if err == nil && !near(now, embedtest.Vector(witness, dim)) {
+		m.blame("the witness %q got another's vector", witness)
+	}
+	return got, err
 }
 
 func near(a, b []float32) bool {

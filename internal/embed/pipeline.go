@@ -23,6 +23,8 @@ type Pipeline struct {
 	cache  memory
 	items  atomic.Int64 // most texts of a request: MaxBatch, less if the provider bears fewer
 
+	witnesses atomic.Int64 // asked for with texts
+
 	closing chan struct{} // closed by Close: everyone leaves
 	wake    chan struct{} // tells the dispatcher to look; with room for one
 	idle    chan struct{} // closed when closed and running is 0
@@ -156,13 +158,14 @@ func (p *Pipeline) Embed(ctx context.Context, user rag.User, purpose rag.Purpose
 }
 
 // EmbedAfresh implements [rag.Rememberer].
-func (p *Pipeline) EmbedAfresh(ctx context.Context, user rag.User, text string) ([]float32, error) {
-	c := newCall(ctx, user, rag.ForQuery, []string{text})
-	c.afresh = true
+func (p *Pipeline) EmbedAfresh(ctx context.Context, user rag.User, purpose rag.Purpose, texts []string, witness string) ([][]float32, []float32, error) {
+	c := newCall(ctx, user, purpose, append(slices.Clone(texts), witness))
+	c.kept = len(texts)
 	if err := p.run(ctx, c); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c.result()[0], nil
+	all := c.result()
+	return all[:c.kept], all[c.kept], nil
 }
 
 // Forget implements [rag.Rememberer].
@@ -202,8 +205,12 @@ func (p *Pipeline) embed(ctx context.Context, c *call) *rag.Error {
 	}
 	for i, t := range c.texts {
 		c.keys[i] = keyOf(p.Model(), t)
-		if c.afresh {
-			c.keys[i] = c.keys[i].afresh()
+		if i >= c.kept {
+			n := int64(0)
+			if c.kept > 0 { // another's may have been asked for before these texts
+				n = p.witnesses.Add(1)
+			}
+			c.keys[i] = c.keys[i].afresh(n)
 			continue
 		}
 		if c.vectors[i] = p.cache.get(c.keys[i]); c.vectors[i] != nil {

@@ -98,7 +98,7 @@ func TestRules(t *testing.T) {
 			for range 2 {
 				for range 5 {
 					cs.all.Go(func() {
-						if v, err := cs.p.EmbedAfresh(t.Context(), "u", "a b"); err != nil || len(v) != dim {
+						if none, v, err := cs.p.EmbedAfresh(t.Context(), "u", rag.ForQuery, nil, "a b"); err != nil || len(v) != dim || len(none) != 0 {
 							t.Errorf("%v, %d values", err, len(v))
 						}
 					})
@@ -108,6 +108,28 @@ func TestRules(t *testing.T) {
 			}
 			if st := cs.p.Stats(); st.Texts != 3 || st.CacheHits != 1 || st.CacheEntries != 1 {
 				t.Errorf("%q, %+v", s.asked(), st)
+			}
+		}},
+		{"a witness is asked for with the texts, for them alone", Config{MaxBatch: 3, MaxConcurrent: 3, CacheBytes: 1 << 20, MaxPending: 20, UserShare: 0.15}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.query("c c") // kept, and of no use to who wants it afresh
+			cs.all.Wait()
+			for _, texts := range [][]string{{"a a", "b b"}, {"d d", "c c"}, {"e e", "f f", "g g"}} {
+				cs.all.Go(func() {
+					got, v, err := cs.p.EmbedAfresh(t.Context(), rag.User(texts[0]), rag.ForIngest, texts, "c c")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					same(t, append(got, v), append(slices.Clone(texts), "c c"))
+				})
+				synctest.Wait()
+			}
+			cs.all.Wait()
+			if got := fmt.Sprint(s.asked()[1:]); got != "[[a a b b c c] [d d c c] [e e f f g g] [c c]]" {
+				t.Errorf("asked for %s", got)
+			}
+			if st := cs.p.Stats(); st.CacheEntries != 7 || st.CacheHits != 1 {
+				t.Errorf("%+v", st)
 			}
 		}},
 		{"what is forgotten is asked for again, and what was under way is not kept", Config{CacheBytes: 1 << 20}, slow, func(t *testing.T, cs *callers, s *scripted) {

@@ -28,9 +28,12 @@ type Embedder interface {
 
 // Rememberer is an Embedder that keeps vectors it was given.
 type Rememberer interface {
-	// EmbedAfresh returns the vector that text has now: it was not kept, and is
-	// not kept either. Its errors are those of Embed.
-	EmbedAfresh(ctx context.Context, user User, text string) ([]float32, error)
+	// EmbedAfresh returns the vectors of texts, as Embed does, and the vector that
+	// witness has now: it was not kept, and is not kept either. It is asked for
+	// with the texts, in one request where they fit into one. There may be no
+	// texts; then calls for the same witness may be answered together. Its errors
+	// are those of Embed.
+	EmbedAfresh(ctx context.Context, user User, p Purpose, texts []string, witness string) (vectors [][]float32, now []float32, err error)
 	// Forget lets go of all that is kept, and of what is under way.
 	Forget()
 }

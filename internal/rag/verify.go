@@ -53,6 +53,9 @@ const (
 	// another server, or another system, and the sample itself may be what is
 	// wrong, until its document is replaced.
 	sampleEvery = 30 * time.Second
+	// sampleSoon is the same for who stores vectors: the first document has some a
+	// moment later.
+	sampleSoon = time.Second
 	// believedFor is how long an embedder that is in use is believed.
 	believedFor = time.Minute
 	// recheckEvery is the least time between two comparisons of an embedder that
@@ -70,9 +73,10 @@ var errOtherModel = errors.New("a stored passage has another vector")
 
 // Embed asks for the vectors of texts. An embedder that was not right, or not
 // asked yet, is asked for that of the sample first, and so is one that is to
-// make what is stored and was not asked for a while, or failed since. Questions
-// do not wait for that: a server's checker asks beside them, and the first of
-// all is asked beside the sample.
+// make what is stored and was not asked for a while, or failed since; and what
+// is stored comes with that of the sample. Questions do not wait for it: a
+// server's checker asks beside them, and the first of all is asked beside the
+// sample.
 func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []string) ([][]float32, error) {
 	v.mu.Lock()
 	believed := v.right && (p == ForQuery || !v.failed && !v.back && time.Since(v.tried) < believedFor)
@@ -90,7 +94,7 @@ func (v *verified) Embed(ctx context.Context, user User, p Purpose, texts []stri
 			_, compared = begin(ctx, func() (struct{}, error) { return struct{}{}, v.compare(ctx, user) })
 		})
 	}
-	out, err := v.Embedder.Embed(ctx, user, p, texts)
+	out, err := v.ask(ctx, user, p, texts)
 	check.Wait()
 	if compared != nil {
 		return nil, compared
@@ -124,7 +128,7 @@ func (v *verified) due() bool {
 // compare asks for the vector of the sample. There may be none to ask for; then
 // the embedder is believed for now, whatever it was.
 func (v *verified) compare(ctx context.Context, user User) error {
-	with, err := v.sample(ctx)
+	with, err := v.sample(ctx, sampleEvery)
 	if err != nil {
 		return err
 	}
@@ -161,12 +165,8 @@ func (v *verified) differs(ctx context.Context, user User, with Sample) (how, er
 		return &Error{Code: Unavailable, Phase: "check", Err: err, Msg: "the embedder refuses a passage that has a vector of " + v.Model().Name}, nil
 	case err != nil:
 		return nil, err
-	case len(got) != len(with.Vector):
-		return Errorf(Internal, "the embedder answered a vector of %d values; the model has %d", len(got), len(with.Vector)), nil
-	case dot(with.Vector, got) < v.likeness():
-		return v.other(), nil
 	}
-	return nil, nil
+	return v.unlike(with, got), nil
 }
 
 // other is what callers are told of an embedder that is wrong.
@@ -213,7 +213,8 @@ func (v *verified) trouble() string {
 // afresh returns the vector that text has now.
 func (v *verified) afresh(ctx context.Context, user User, text string) ([]float32, error) {
 	if r, ok := v.Embedder.(Rememberer); ok {
-		return r.EmbedAfresh(ctx, user, text)
+		_, now, err := r.EmbedAfresh(ctx, user, ForQuery, nil, text)
+		return now, err
 	}
 	got, err := v.Embedder.Embed(ctx, user, ForQuery, []string{text})
 	if err != nil {
@@ -226,11 +227,15 @@ func (v *verified) afresh(ctx context.Context, user User, text string) ([]float3
 }
 
 // sample looks one up now and then. Callers who come while it is looked up look
-// it up too: nobody waits for another.
-func (v *verified) sample(ctx context.Context) (Sample, error) {
+// it up too: nobody waits for another. Where there was none, it is looked for
+// again after patience.
+func (v *verified) sample(ctx context.Context, patience time.Duration) (Sample, error) {
 	v.mu.Lock()
 	last := v.stored
-	recent := !v.looked.IsZero() && time.Since(v.looked) < sampleEvery
+	if last.Vector != nil {
+		patience = sampleEvery
+	}
+	recent := !v.looked.IsZero() && time.Since(v.looked) < patience
 	v.mu.Unlock()
 	if recent {
 		return last, nil

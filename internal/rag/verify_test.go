@@ -165,15 +165,19 @@ func (c lateCtx) Err() error {
 	return c.Context.Err()
 }
 
+var errDown = &Error{Code: Unavailable, Phase: "connect", Msg: "it is down"}
+
 // fickle answers as it is told to, and keeps what it said.
 type fickle struct {
 	fakeEmbedder
 	mu       sync.Mutex
 	says     []float32
 	fails    bool
+	refuses  error
 	kept     map[string][]float32
 	compared int
-	during   func() // called while texts are under way
+	during   func()    // called while texts are under way
+	turns    []*fickle // what it becomes with the next calls
 }
 
 func (f *fickle) Embed(_ context.Context, _ User, _ Purpose, texts []string) ([][]float32, error) {
@@ -182,11 +186,15 @@ func (f *fickle) Embed(_ context.Context, _ User, _ Purpose, texts []string) ([]
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.remember(texts)
+}
+
+func (f *fickle) remember(texts []string) ([][]float32, error) {
 	out := make([][]float32, len(texts))
 	for i, text := range texts {
 		if f.kept[text] == nil {
 			if f.fails {
-				return nil, &Error{Code: Unavailable, Phase: "connect", Msg: "it is down"}
+				return nil, errDown
 			}
 			f.kept[text] = f.says
 		}
@@ -195,14 +203,26 @@ func (f *fickle) Embed(_ context.Context, _ User, _ Purpose, texts []string) ([]
 	return out, nil
 }
 
-func (f *fickle) EmbedAfresh(context.Context, User, string) ([]float32, error) {
+func (f *fickle) EmbedAfresh(_ context.Context, _ User, _ Purpose, texts []string, _ string) (out [][]float32, now []float32, err error) {
+	if f.during != nil && len(texts) > 0 {
+		f.during()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.compared++
-	if f.fails {
-		return nil, &Error{Code: Unavailable, Phase: "connect", Msg: "it is down"}
+	if len(f.turns) > 0 {
+		f.says, f.fails, f.refuses, f.turns = f.turns[0].says, f.turns[0].fails, f.turns[0].refuses, f.turns[1:]
 	}
-	return f.says, nil
+	if len(texts) == 0 {
+		f.compared++
+	}
+	switch {
+	case f.fails:
+		return nil, nil, errDown
+	case f.refuses != nil:
+		return nil, nil, f.refuses
+	}
+	out, err = f.remember(texts)
+	return out, f.says, err
 }
 
 func (f *fickle) Forget() {
@@ -323,6 +343,62 @@ func TestWhatIsStoredIsComparedFirst(t *testing.T) {
 		put("", 5)
 		put("", 5)
 	})
+}
+
+// TestWhatIsStoredComesWithAWitness: documents get no vectors that a provider
+// made while it was another, though it was right before and after.
+func TestWhatIsStoredComesWithAWitness(t *testing.T) {
+	right, wrong := []float32{1, 0}, []float32{0, 1}
+	invalid := FieldErrorf("texts[1]", "it is too long")
+	tests := []struct {
+		name    string
+		meets   *fickle // what the call meets
+		then    *fickle // and what is asked after it
+		want    Code
+		trouble bool
+	}{
+		{"it is right", &fickle{says: right}, &fickle{says: right}, "", false},
+		{"it is another for a moment", &fickle{says: wrong}, &fickle{says: right}, Unavailable, false},
+		{"it is another from now on", &fickle{says: wrong}, &fickle{says: wrong}, Unavailable, true},
+		{"a text is refused", &fickle{says: right, refuses: invalid}, &fickle{says: right}, Invalid, false},
+		{"the witness is refused", &fickle{says: right, refuses: invalid}, &fickle{refuses: invalid}, Unavailable, true},
+		{"it is down", &fickle{fails: true}, &fickle{fails: true}, Unavailable, false},
+		{"it is another, and down after that", &fickle{says: wrong}, &fickle{fails: true}, Unavailable, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := &fickle{says: right, kept: map[string][]float32{}}
+			v := &verified{Embedder: e, sampler: &sampled{vector: right}, log: slog.New(slog.DiscardHandler)}
+			if err := v.compare(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			}
+			e.turns = []*fickle{tt.meets, tt.then}
+			got, err := v.Embed(t.Context(), "u", ForIngest, []string{"a", "b"})
+			if CodeOf(err) != tt.want || (err == nil) != (len(got) == 2) || (v.trouble() != "") != tt.trouble {
+				t.Errorf("%v, %v; the trouble is %q", got, err, v.trouble())
+			}
+			for text, kept := range e.kept {
+				if kept[0] != 1 {
+					t.Errorf("of %q it still remembers what it said meanwhile", text)
+				}
+			}
+		})
+	}
+	e := &fickle{fakeEmbedder: fakeEmbedder{batch: 8}}
+	if got := (&verified{Embedder: e}).MaxBatch(); got != 7 {
+		t.Errorf("%d texts, and the witness, where 8 go into a request", got)
+	}
+	store := &sampled{} // the first document is being stored
+	v := &verified{Embedder: &fickle{says: wrong, kept: map[string][]float32{}}, sampler: store, log: slog.New(slog.DiscardHandler)}
+	for _, want := range []Code{"", Unavailable} {
+		if _, err := v.Embed(t.Context(), "u", ForIngest, []string{"a"}); CodeOf(err) != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+		store.vector, v.looked = right, v.looked.Add(-sampleSoon)
+	}
+	if e.batch = 1; (&verified{Embedder: e}).MaxBatch() != 1 {
+		t.Error("no text at all")
+	}
 }
 
 // TestTheFirstQuestionDoesNotWaitTwice: what an embedder is held against is asked
