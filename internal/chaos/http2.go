@@ -14,31 +14,47 @@ import (
 // serve2 serves calls over HTTP/2 until the connection ends.
 func (p *Provider) serve2(c *conn, over net.Conn) {
 	w := &framed{Conn: over}
-	var calls sync.WaitGroup
+	var calls handlers
 	//nolint:staticcheck // net/http's own takes listeners; a connection of ours is to be served, and waited for
 	p.h2.ServeConn(w, &http2.ServeConnOpts{
 		BaseConfig: &http.Server{MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: time.Minute},
 		Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if !p.enter(&calls) {
+			if !calls.enter() {
 				return
 			}
-			defer calls.Done()
+			defer calls.all.Done()
 			p.handle2(c, w, rw, r)
 		}),
 	})
 	_ = w.Close()
-	calls.Wait()
+	calls.wait()
 }
 
-// enter counts a handler in; false: the provider ends, and nobody waits for it.
-func (p *Provider) enter(calls *sync.WaitGroup) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
+// handlers are those of one connection. net/http begins them in goroutines of
+// their own, the last of which may get going when the connection is over.
+type handlers struct {
+	mu   sync.Mutex
+	over bool
+	all  sync.WaitGroup
+}
+
+// enter counts a handler in; false: its connection is over, and nobody waits for it.
+func (h *handlers) enter() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
 		return false
 	}
-	calls.Add(1)
+	h.all.Add(1)
 	return true
+}
+
+// wait returns when all that entered are done; nobody enters any more.
+func (h *handlers) wait() {
+	h.mu.Lock()
+	h.over = true
+	h.mu.Unlock()
+	h.all.Wait()
 }
 
 func (p *Provider) handle2(c *conn, w *framed, rw http.ResponseWriter, r *http.Request) {
