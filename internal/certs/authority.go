@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,9 +33,8 @@ type Authority struct {
 	cfg     AuthorityConfig
 	manager *autocert.Manager
 
-	mu      sync.Mutex
-	asking  map[string]*asking // by domain and kind of key
-	running sync.WaitGroup
+	mu     sync.Mutex
+	asking map[string]*asking // by domain and kind of key
 }
 
 // asking is a certificate on its way.
@@ -79,13 +79,18 @@ func (a *Authority) Config() *tls.Config {
 	return c
 }
 
-// Wait returns when nothing is asked any more, or ctx ends.
+// Wait returns when nothing is asked any more of what was when it was called, or
+// ctx ends.
 func (a *Authority) Wait(ctx context.Context) {
-	done := make(chan struct{})
-	go func() { a.running.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
+	a.mu.Lock()
+	ways := slices.Collect(maps.Values(a.asking))
+	a.mu.Unlock()
+	for _, way := range ways {
+		select {
+		case <-way.done:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -122,7 +127,7 @@ func (a *Authority) ask(name string, hello *tls.ClientHelloInfo) *asking {
 	}
 	way = &asking{done: make(chan struct{})}
 	a.asking[key] = way
-	a.running.Go(func() {
+	go func() {
 		way.cert, way.err = a.manager.GetCertificate(hello)
 		if way.err != nil {
 			a.cfg.Log.Warn("no certificate was given", "domain", name, "error", way.err)
@@ -131,7 +136,7 @@ func (a *Authority) ask(name string, hello *tls.ClientHelloInfo) *asking {
 		delete(a.asking, key)
 		a.mu.Unlock()
 		close(way.done)
-	})
+	}()
 	return way
 }
 
