@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,9 @@ func TestDrill(t *testing.T) {
 			for f := range tt.want {
 				faults = append(faults, string(f))
 			}
-			r := weirIn(t, []string{"TMPDIR=" + tmp}, "", "", "drill", "--fault", strings.Join(faults, ","), "--through", tt.through, "--callers", "5", "--deadline", "1s", "--json")
+			r := undisturbed(t, func() result {
+				return weirIn(t, []string{"TMPDIR=" + tmp}, "", "", "drill", "--fault", strings.Join(faults, ","), "--through", tt.through, "--callers", "5", "--deadline", "1s", "--json")
+			})
 			if r.code != exitOK {
 				t.Fatalf("exit %d: %s%s", r.code, r.out, r.stderr)
 			}
@@ -77,6 +80,23 @@ func TestDrill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// undisturbed runs a drill again where a machine with too much to do made calls
+// late, as the drill itself was. Anything else that it finds stands, and so does
+// what it finds in the end.
+func undisturbed(t *testing.T, run func() result) (r result) {
+	t.Helper()
+	disturbed := regexp.MustCompile(`returned late, by up to [0-9]+ ms \(the machine woke the drill itself up to ([0-9]+) ms late\)`)
+	for range 6 {
+		r = run()
+		m := disturbed.FindStringSubmatch(r.out)
+		if r.code == exitOK || m == nil || len(m[1]) < 2 {
+			return r
+		}
+		t.Logf("the drill was late itself: %s", m[0])
+	}
+	return r
 }
 
 // shape lists the paths of a JSON document with the kinds of their values. The
@@ -110,7 +130,9 @@ func shape(t *testing.T, text string) string {
 }
 
 func TestDrillInPlainLines(t *testing.T) {
-	r := weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", "300ms", "--chunk-tokens", "300")
+	r := undisturbed(t, func() result {
+		return weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", "300ms", "--chunk-tokens", "300")
+	})
 	if r.code != exitOK {
 		t.Fatalf("%+v", r)
 	}
@@ -124,7 +146,9 @@ func TestDrillInPlainLines(t *testing.T) {
 	if !strings.Contains(r.stderr, "--chunk-tokens has no effect") {
 		t.Errorf("a setting was taken in silence: %q", r.stderr)
 	}
-	r = weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", "300ms", "--markdown")
+	r = undisturbed(t, func() result {
+		return weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", "300ms", "--markdown")
+	})
 	if r.code != exitOK || !strings.Contains(r.out, "\n| `400`: answers 400 | ") {
 		t.Errorf("%+v", r)
 	}

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is what a busy machine may be late. Virtual time is strict instead.
-const patience = 2 * time.Second
+const patience = 10 * time.Second
 
 // table is every fault that a call of the chat model can meet.
 func table() []chaos.Entry {

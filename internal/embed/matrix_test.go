@@ -19,12 +19,7 @@ import (
 const slotsOfTest = 8
 
 // patience is what a busy machine may be late. Virtual time is strict instead.
-func patience() time.Duration {
-	if racing {
-		return 10 * time.Second
-	}
-	return 2 * time.Second
-}
+const patience = 10 * time.Second
 
 // cell is one meeting of the matrix.
 type cell struct {
@@ -154,7 +149,7 @@ func (c cell) run(t *testing.T) found {
 			f.answered++
 		}
 	}
-	if f.late > patience() {
+	if f.late > patience {
 		t.Errorf("%s late", f.late)
 	}
 	const noticed = 4 // calls whose end the provider may not have seen yet; virtual time is strict

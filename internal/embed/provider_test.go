@@ -47,13 +47,13 @@ func meet(t *testing.T, f chaos.Entry, cfg embed.Config) *meeting {
 // then the provider.
 func (m *meeting) end(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	if err := m.p.Close(ctx); err != nil {
 		t.Error(err)
 	}
 	if err := m.Await(ctx, func(s chaos.Stats) bool { return s.Open == 0 && s.InFlight == 0 }); err != nil {
-		t.Errorf("2 s after Close the provider still has %d connections, %d calls", m.Stats().Open, m.Stats().InFlight)
+		t.Errorf("long after Close the provider still has %d connections, %d calls", m.Stats().Open, m.Stats().InFlight)
 	}
 	if err := m.Close(); err != nil {
 		t.Error(err)
@@ -146,10 +146,10 @@ func TestLookupsEnd(t *testing.T) {
 			m := meet(t, e, embed.Config{MaxAttempts: 1, MaxBatch: 1, Network: provider.Network{DialTimeout: 300 * time.Millisecond}})
 			m.set(t, f)
 			a := m.ask(t, 1, "patient", 5*time.Second)
-			if c := rag.CodeOf(a.err); (c != rag.Timeout && c != rag.Unavailable) || a.took > 300*time.Millisecond+patience() {
+			if c := rag.CodeOf(a.err); (c != rag.Timeout && c != rag.Unavailable) || a.took > 300*time.Millisecond+patience {
 				t.Errorf("%v after %s, with a dial timeout of 300 ms", a.err, a.took)
 			}
-			if a := m.ask(t, 1, "hasty", 100*time.Millisecond); a.late > patience() {
+			if a := m.ask(t, 1, "hasty", 100*time.Millisecond); a.late > patience {
 				t.Errorf("%s late", a.late)
 			}
 			m.heal(t)
@@ -164,7 +164,7 @@ func (m *meeting) recovers(t *testing.T, n int) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for wave := 0; ; wave++ {
-		as := m.wave(t, n, time.Second+patience(), func(i int) string { return fmt.Sprint("afterwards ", wave, " ", i) })
+		as := m.wave(t, n, time.Second+patience, func(i int) string { return fmt.Sprint("afterwards ", wave, " ", i) })
 		failed, wait := 0, 20*time.Millisecond
 		for _, a := range as {
 			var e *rag.Error
@@ -179,7 +179,7 @@ func (m *meeting) recovers(t *testing.T, n int) time.Duration {
 		if failed*100 <= n {
 			return took
 		}
-		if took > 5*time.Second+patience() {
+		if took > 5*time.Second+patience {
 			t.Errorf("%s after the end of it %d of %d fail: %+v", took, failed, n, m.p.Stats())
 			return took
 		}
