@@ -159,7 +159,9 @@ func TestToolErrors(t *testing.T) {
 		field      string
 		says       string
 	}{
-		{"no query", "retrieve", map[string]any{}, rag.Invalid, "query", "missing"},
+		{"no query", "retrieve", map[string]any{}, rag.Invalid, "query", "query: is missing"},
+		{"a vector for a query", "retrieve", map[string]any{"embedding": []int{1}}, rag.Invalid, "embedding", "no such argument"},
+		{"a number that is too much", "retrieve", json.RawMessage(`{"query":"q","max_chunks":1e300}`), rag.Invalid, "max_chunks", "a whole number"},
 		{"no arguments", "retrieve", nil, rag.Invalid, "query", "missing"},
 		{"a list for arguments", "retrieve", []int{1}, rag.Invalid, "arguments", "object"},
 		{"unknown argument", "retrieve", map[string]any{"query": "q", "maxChunks": 3}, rag.Invalid, "maxChunks", "max_chunks"},

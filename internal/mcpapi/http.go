@@ -35,7 +35,9 @@ func (d *Door) ServeUser(w http.ResponseWriter, r *http.Request, user rag.User) 
 	defer cancel()
 	r = r.WithContext(withCaller(ctx, r.Context(), user))
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	d.http.ServeHTTP(w, r)
+	said := &inMessages{ResponseWriter: w}
+	d.http.ServeHTTP(said, r)
+	said.end(r, body)
 }
 
 // checkMessage refuses, in the words of JSON-RPC, what the SDK would take or

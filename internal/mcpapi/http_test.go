@@ -141,9 +141,11 @@ func TestMessagesThatAreRefused(t *testing.T) {
 		{"too deep", strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), 400, "-32700"},
 		{"deep arguments", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"retrieve","arguments":{"query":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}}`, 400, "depth"},
 		{"too long", `{"a":"` + strings.Repeat("x", MaxMessageBytes) + `"}`, 413, "-32600"},
-		{"no such method", `{"jsonrpc":"2.0","id":1,"method":"tools/eat","params":{}}`, 400, "tools/eat"},
-		{"no version", `{"id":1,"method":"tools/list"}`, 400, ""},
-		{"no params", `{"jsonrpc":"2.0","id":1,"method":"tools/call"}`, 400, "params"},
+		{"no such method", `{"jsonrpc":"2.0","id":1,"method":"tools/eat","params":{}}`, 200, `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found: \"tools/eat\""}}`},
+		{"a notification that nobody knows", `{"jsonrpc":"2.0","method":"notifications/eaten"}`, 202, ""},
+		{"no version", `{"id":1,"method":"tools/list"}`, 400, `"id":1,"error":{"code":-32600,`},
+		{"no params", `{"jsonrpc":"2.0","id":1,"method":"tools/call"}`, 400, `"id":1,"error":{"code":-32600,`},
+		{"a call without an id", `{"jsonrpc":"2.0","method":"tools/list"}`, 400, `"id":null,"error":{"code":-32600,`},
 		{"null params", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":null}`, 200, "-32600"},
 		{"listed params", `{"jsonrpc":"2.0","id":"x","method":"ping","params":[]}`, 400, `"id":"x"`},
 		{"params of a number", `{"jsonrpc":"2.0","id":1,"method":"ping","params":3}`, 400, "params must be an object"},
@@ -165,5 +167,32 @@ func TestMessagesThatAreRefused(t *testing.T) {
 				t.Errorf("%d %s", status, body)
 			}
 		})
+	}
+}
+
+// noting is a library that keeps what it was asked.
+type noting struct {
+	Library
+	asked chan rag.Request
+}
+
+func (n noting) Retrieve(_ context.Context, _ rag.User, r rag.Request) (*rag.Response, error) {
+	n.asked <- r
+	return &rag.Response{}, nil
+}
+
+// To the schema of an argument 2.0 is a whole number, and writers whose numbers
+// are all of one kind write that.
+func TestWholeNumbersAsTheSchemaHasThem(t *testing.T) {
+	asked := make(chan rag.Request, 1)
+	s := listen(t, newDoor(t, Config{}, noting{asked: asked}))
+	status, body := answer(t, s.URL, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"retrieve",
+		"arguments":{"query":"a < b","max_chunks":2.0,"neighbors":1e0,"similarity_threshold":0.5,"token_budget":null}}}`)
+	if status != http.StatusOK || strings.Contains(body, "isError") {
+		t.Fatalf("%d %s", status, body)
+	}
+	r := <-asked
+	if r.Query != "a < b" || r.MaxChunks == nil || *r.MaxChunks != 2 || r.Neighbors != 1 || *r.SimilarityThreshold != 0.5 || r.TokenBudget != nil {
+		t.Errorf("asked %+v", r)
 	}
 }

@@ -38,6 +38,9 @@ func (d *Door) retrieve() tool[retrieveInput, *rag.Response] {
 			atLeast(p["timeout_ms"], 0)
 		},
 		run: func(ctx context.Context, user rag.User, in retrieveInput) (*rag.Response, string, error) {
+			if in.Query == "" { // a request may have a vector instead, a tool may not
+				return nil, "", rag.FieldErrorf("query", "is missing")
+			}
 			resp, err := d.library.Retrieve(ctx, user, rag.Request{
 				Query: in.Query, MaxChunks: in.MaxChunks, SimilarityThreshold: in.SimilarityThreshold, TokenBudget: in.TokenBudget,
 				Mode: in.Mode, Neighbors: in.Neighbors, DocumentIDs: in.DocumentIDs, TimeoutMS: in.TimeoutMS,

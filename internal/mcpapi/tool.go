@@ -1,13 +1,16 @@
 package mcpapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"weir/internal/rag"
@@ -94,7 +97,7 @@ func decode(raw json.RawMessage, known map[string]*jsonschema.Schema, in any) er
 			return rag.FieldErrorf(strings.ToValidUTF8(name, "?"), "there is no such argument; there are %s", strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
 	}
-	err := json.Unmarshal(raw, in)
+	err := json.Unmarshal(plainWholes(raw, given, known), in)
 	var mistyped *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &mistyped):
@@ -110,6 +113,31 @@ func decode(raw json.RawMessage, known map[string]*jsonschema.Schema, in any) er
 		return rag.FieldErrorf("arguments", "cannot be read")
 	}
 	return nil
+}
+
+// plainWholes is raw, which are the arguments given, with whole numbers that were
+// written with a fraction or an exponent written without: 2.0 is an integer to
+// the schema that clients are told, and not to encoding/json.
+func plainWholes(raw json.RawMessage, given map[string]json.RawMessage, known map[string]*jsonschema.Schema) json.RawMessage {
+	changed := false
+	for name, value := range given {
+		if known[name].Type != "integer" || !bytes.ContainsAny(value, ".eE") {
+			continue
+		}
+		v, err := strconv.ParseFloat(string(value), 64)
+		if err != nil || v != math.Trunc(v) || math.Abs(v) > math.MaxInt32 {
+			continue
+		}
+		given[name], changed = strconv.AppendInt(nil, int64(v), 10), true
+	}
+	if !changed {
+		return raw
+	}
+	plain, err := json.Marshal(given)
+	if err != nil { // cannot be: each value is valid JSON
+		return raw
+	}
+	return plain
 }
 
 func atLeast(s *jsonschema.Schema, least float64) { s.Minimum = &least }
