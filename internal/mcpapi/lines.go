@@ -41,7 +41,7 @@ func (l *lines) Read(p []byte) (int, error) {
 		case line[0] != '{':
 			err = l.refuse(nil, jsonrpc.CodeInvalidRequest, "the line must be one JSON-RPC message, not a batch")
 		default:
-			if _, bad := jsonrpc.DecodeMessage(line); bad != nil || !isID(idOf(line)) {
+			if _, bad := jsonrpc.DecodeMessage(line); bad != nil || !isID(idOf(line)) || !saysAnything(line) {
 				err = l.refuse(idOf(line), jsonrpc.CodeInvalidRequest, "the line is not a JSON-RPC message")
 				break
 			}
@@ -92,6 +92,22 @@ func idOf(message []byte) json.RawMessage {
 		return nil
 	}
 	return m.ID
+}
+
+// saysAnything reports whether message asks or answers. The SDK takes one that
+// does neither, such as with "Method" for "method", for an answer, and who sent
+// it would wait.
+func saysAnything(message []byte) bool {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(message, &members) != nil {
+		return false
+	}
+	for _, name := range []string{"method", "result", "error"} {
+		if _, ok := members[name]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // whole lets one Write through at a time. Each is a whole line.

@@ -19,6 +19,7 @@ func TestStdioSurvivesWhatIsNoMessage(t *testing.T) {
 		{"two in a line", `{"jsonrpc":"2.0","id":1,"method":"ping"} {}`, `-32700`},
 		{"a batch", `[{"jsonrpc":"2.0","id":1,"method":"ping"}]`, `not a batch`},
 		{"an object of another kind", `{"id":4,"hello":1}`, `"id":4,"error":{"code":-32600`},
+		{"a method in other case", `{"jsonrpc":"2.0","id":8,"Method":"ping"}`, `"id":8,"error":{"code":-32600`},
 		{"an odd id", `{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}`, `"id":null,"error":{"code":-32600`},
 		{"an id of true", `{"jsonrpc":"2.0","id":true,"method":"ping"}`, `"id":null,"error":{"code":-32600`},
 		{"half an id", `{"jsonrpc":"2.0","id":1.5,"method":"ping"}`, `"id":1.5,"error":{"code":-32600`},
