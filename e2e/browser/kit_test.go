@@ -239,9 +239,26 @@ func (b *tab) shows(selector, text string) {
 	b.until(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.checkVisibility() && e.innerText.includes(%s))", s, x))
 }
 
+// click clicks on an element, and again where it was missed: a banner that comes
+// or goes between the look for its place and the click moves it.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.run(chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+	s, _ := json.Marshal(selector)
+	watch := fmt.Sprintf(`{
+		window.watch?.abort();
+		window.watch = new AbortController();
+		window.hit = false;
+		document.addEventListener("click", (e) => { window.hit ||= Boolean(e.target.closest(%s)); }, { capture: true, signal: window.watch.signal });
+	}`, s)
+	for began := time.Now(); ; {
+		b.run(chromedp.Evaluate(watch, nil), chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible))
+		if eval[bool](b, "window.hit") {
+			return
+		}
+		if time.Since(began) > patience {
+			b.t.Fatalf("%s is never hit", selector)
+		}
+	}
 }
 
 func (b *tab) keys(keys ...string) {
