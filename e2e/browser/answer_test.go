@@ -155,12 +155,14 @@ func TestAnswersThatSayWhatTheyLack(t *testing.T) {
 		name, event string
 		notice      string
 		answer      bool
+		told        string // to who cannot see it
 	}{
-		{"no chat model", done("No chat model is set.\n\n1. boats", "", false, `,"degraded":[{"stage":"answer","reason":"no_chat_model","message":"no chat model is set (WEIR_CHAT_MODEL)"}]`), "No answer was written. No chat model is set", false},
-		{"the chat provider is down", done("x", "", false, `,"degraded":[{"stage":"answer","reason":"unavailable","message":"the chat provider is down","retry_after_ms":1500}]`), "The chat provider is down. Try again in 1.5 s.", false},
-		{"the documents do not say", done("The passages do not say.", "gpt-test", false, ""), "Not answered by your documents", true},
-		{"a citation was dropped", done("Petrel.", "gpt-test", true, `,"degraded":[{"stage":"answer","reason":"citations_dropped"}]`), "A citation was taken out", true},
-		{"by words alone", done("Petrel [1].", "gpt-test", true, `,"degraded":[{"stage":"embed","reason":"timeout","message":"the provider did not answer"}]`), "Search by meaning did not do its part", true},
+		{"no chat model", done("No chat model is set.\n\n1. boats", "", false, `,"degraded":[{"stage":"answer","reason":"no_chat_model","message":"no chat model is set (WEIR_CHAT_MODEL)"}]`), "No answer was written. No chat model is set", false, "No answer was written."},
+		{"the chat provider is down", done("x", "", false, `,"degraded":[{"stage":"answer","reason":"unavailable","message":"the chat provider is down","retry_after_ms":1500}]`), "The chat provider is down. Try again in 1.5 s.", false, "No answer was written."},
+		{"the documents do not say", done("The passages do not say.", "gpt-test", false, ""), "Not answered by your documents", true, "Your documents do not answer this."},
+		{"a citation was dropped", done("Petrel.", "gpt-test", true, `,"degraded":[{"stage":"answer","reason":"citations_dropped"}]`), "A citation was taken out", true, "The answer is complete, with "},
+		{"by words alone", done("Petrel [1].", "gpt-test", true, `,"degraded":[{"stage":"embed","reason":"timeout","message":"the provider did not answer"}]`), "Search by meaning did not do its part", true, "The answer is complete, with "},
+		{"it is cut off", done("Petrel [1], and", "gpt-test", true, `,"finish_reason":"length","degraded":[{"stage":"answer","reason":"length","message":"the answer was cut off"}]`), "The answer was cut short", true, "The answer was cut short, with "},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -169,6 +171,7 @@ func TestAnswersThatSayWhatTheyLack(t *testing.T) {
 			b.shows("#notices .notice", tt.notice)
 			b.until(fmt.Sprintf("document.querySelector('#answer').checkVisibility() === %v", tt.answer))
 			b.shows("#passage-1 h3", "boats.pdf")
+			b.until(fmt.Sprintf("document.querySelector('#ask-status').textContent.startsWith(%q)", tt.told))
 		})
 	}
 }

@@ -186,12 +186,14 @@ function done(a) {
     return;
   }
   written = a.answer;
-  $("answer").dataset.state = a.answered ? "whole" : "unanswered";
+  const short = (a.degraded || []).some((d) => d.stage === "answer" && (d.reason === "length" || d.reason === "content_filter"));
+  $("answer").dataset.state = !a.answered ? "unanswered" : short ? "short" : "whole";
   draw();
   const parts = [a.model, a.timings_ms.first_token && `first word after ${format.ms(a.timings_ms.first_token)}`, format.ms(a.timings_ms.total)];
   if (!a.answered) $("notices").append(notice("info", "Not answered by your documents", "The passages below are the nearest there are."));
   say($("answer-foot"), parts.filter(Boolean).join(" · "));
-  tell(`The answer is complete, with ${format.plural(a.citations.length, "citation")}.`);
+  if (!a.answered) tell("Your documents do not answer this.");
+  else tell(`The answer ${short ? "was cut short" : "is complete"}, with ${format.plural(a.citations.length, "citation")}.`);
 }
 
 function stopped() {
