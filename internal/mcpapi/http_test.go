@@ -2,6 +2,7 @@ package mcpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -194,5 +195,28 @@ func TestWholeNumbersAsTheSchemaHasThem(t *testing.T) {
 	r := <-asked
 	if r.Query != "a < b" || r.MaxChunks == nil || *r.MaxChunks != 2 || r.Neighbors != 1 || *r.SimilarityThreshold != 0.5 || r.TokenBudget != nil {
 		t.Errorf("asked %+v", r)
+	}
+}
+
+// Clients made by others take no list of tools in which a schema is of anything
+// but an object, though the SDK's own client does.
+func TestSchemasOfToolsAreObjects(t *testing.T) {
+	s := listen(t, newDoor(t, Config{}, scripted{}))
+	_, body := answer(t, s.URL, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
+	var got struct {
+		Result struct {
+			Tools []struct {
+				Name                      string
+				InputSchema, OutputSchema struct{ Type any }
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || len(got.Result.Tools) != 4 {
+		t.Fatalf("%v: %s", err, body)
+	}
+	for _, tool := range got.Result.Tools {
+		if tool.InputSchema.Type != "object" || tool.OutputSchema.Type != "object" {
+			t.Errorf("%s: its arguments are of type %v, its output of type %v", tool.Name, tool.InputSchema.Type, tool.OutputSchema.Type)
+		}
 	}
 }

@@ -43,6 +43,10 @@ func add[In, Out any](d *Door, t tool[In, Out]) error {
 	for _, argument := range input.Properties {
 		plain(argument)
 	}
+	plain(output)
+	if input.Type != "object" || output.Type != "object" { // clients take no list of tools with another
+		return fmt.Errorf("the arguments and the output of %s must be objects", t.name)
+	}
 	if t.restrict != nil {
 		t.restrict(input.Properties)
 	}
@@ -70,8 +74,9 @@ func add[In, Out any](d *Door, t tool[In, Out]) error {
 	return nil
 }
 
-// plain takes null out of an argument's types: it may be left out, and some
-// models are confused by a choice of types.
+// plain takes null out of the types of s. An argument may be left out, and some
+// models are confused by a choice of types; an output is there, and clients want
+// it to be an object and nothing else.
 func plain(s *jsonschema.Schema) {
 	if types := slices.DeleteFunc(slices.Clone(s.Types), func(t string) bool { return t == "null" }); len(types) == 1 {
 		s.Types, s.Type = nil, types[0]
