@@ -86,13 +86,19 @@ func TestAnswerComesInPieces(t *testing.T) {
 	w.events <- text("rel** [1")
 	b.until("document.querySelector('#answer-body strong')?.innerText === 'Petrel' && !document.querySelector('#answer-body').innerText.includes('[1')")
 	w.events <- ": still here\n\n"
-	w.events <- text("].\n\n- Jackets hang in the shed [2]\n")
+	w.events <- text("] and")
+	b.until("document.querySelectorAll('#answer-body .cite').length === 1")
+	b.run(chromedp.Focus("#answer-body .cite", chromedp.ByQuery))
+	w.events <- text(" only that.\n\n- Jackets hang in the shed [2]\n")
 	b.until("document.querySelectorAll('#answer-body .cite').length === 2")
+	if !eval[bool](b, "document.activeElement.matches('#answer-body .cite')") {
+		t.Error("the citation has lost the focus to what was written after it")
+	}
 	b.shot("answer-streaming")
 	if said := eval[string](b, "document.querySelector('#ask-status').innerText"); !strings.Contains(said, "being written") {
 		t.Errorf("while it is written, said: %q", said)
 	}
-	w.events <- done("The dinghy is called **Petrel** [1].\n\n- Jackets hang in the shed [2]\n", "gpt-test", true, "")
+	w.events <- done("The dinghy is called **Petrel** [1] and only that.\n\n- Jackets hang in the shed [2]\n", "gpt-test", true, "")
 	b.shows("#answer-foot", "gpt-test · first word after 120 ms")
 	b.until("document.querySelector('#ask-status').innerText.includes('complete, with 2 citations')")
 	b.until("!document.querySelector('#ask-stop').checkVisibility()")

@@ -64,6 +64,11 @@ func TestMarkdownOfAnAnswer(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
+			// Letter by letter it comes to the same.
+			pieces := module[string](b, "markdown.js", fmt.Sprintf(`(() => { const e = document.createElement("div"), t = %s; for (let i = 1; i <= t.length; i++) m.render(e, t.slice(0, i), (n) => { const q = document.createElement("q"); q.textContent = n; return q; }); return e.innerHTML; })()`, x))
+			if pieces != tt.want {
+				t.Errorf("in pieces %s\nwant %s", pieces, tt.want)
+			}
 		})
 	}
 }

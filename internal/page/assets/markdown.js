@@ -4,7 +4,9 @@
 
 import { el } from "./dom.js";
 
-// render replaces what is in root. cite(n) makes the element of [n].
+// render makes root show text. What is in it already and stays the same is left
+// in place: while an answer is written, a citation keeps the focus, and can be
+// clicked on. cite(n) makes the element of [n].
 export function render(root, text, cite) {
   const out = document.createDocumentFragment();
   const lines = text.split("\n");
@@ -33,7 +35,22 @@ export function render(root, text, cite) {
       out.append(inline(el("p"), paragraph.join("\n"), cite));
     }
   }
-  root.replaceChildren(out);
+  become(root, out);
+}
+
+// become makes the children of old those of fresh, and keeps what it can.
+function become(old, fresh) {
+  const were = [...old.childNodes];
+  const are = [...fresh.childNodes];
+  are.forEach((now, i) => {
+    const was = were[i];
+    if (!was) old.append(now);
+    else if (was.isEqualNode(now)) return;
+    else if (was.nodeType === Node.TEXT_NODE && now.nodeType === Node.TEXT_NODE) was.data = now.data;
+    else if (was.cloneNode().isEqualNode(now.cloneNode())) become(was, now);
+    else was.replaceWith(now);
+  });
+  for (const was of were.slice(are.length)) was.remove();
 }
 
 function item(line) {
