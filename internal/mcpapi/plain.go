@@ -40,7 +40,7 @@ func (m *inMessages) WriteHeader(status int) {
 
 func (m *inMessages) Write(p []byte) (int, error) {
 	if m.status != 0 {
-		return m.text.Write(p)
+		return m.text.Write(p) //nolint:wrapcheck // never fails
 	}
 	return m.ResponseWriter.Write(p) //nolint:wrapcheck // as it is
 }
