@@ -23,6 +23,7 @@ export function begin(sending) {
   $("filter-name").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(reload, 200); });
   $("filter-status").addEventListener("change", reload);
   $("more").addEventListener("click", more);
+  $("sure").addEventListener("close", said);
   document.addEventListener("visibilitychange", settle);
 }
 
@@ -213,13 +214,23 @@ function draw({ doc: d, li, parts }) {
   show(parts.cancel, !final(d));
 }
 
+let answer = () => {}; // to the question that is asked
+
+// confirmed asks, and is true for yes.
 function confirmed(doc) {
+  answer(false); // who asks again has not said yes before
   $("sure-text").textContent = `“${doc.filename}” and all its passages go for good.`;
   const dialog = $("sure");
   dialog.returnValue = "no";
   dialog.showModal();
   $("sure-yes").focus();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+  return new Promise((resolve) => { answer = resolve; });
+}
+
+// said is called a moment after the dialog was closed, when it may be open again
+// for another question.
+function said() {
+  if (!$("sure").open) answer($("sure").returnValue === "yes");
 }
 
 async function act(id, what) {
