@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"weir/internal/analysis"
@@ -138,6 +139,9 @@ func (s *Adopted) look(ctx context.Context, doing string) error {
 		if now.keys, err = keysOf(ctx, tx, s.cfg.Schema); err != nil {
 			return err
 		}
+		if now.relations, err = relationsOf(ctx, tx, s.cfg.Schema); err != nil {
+			return err
+		}
 		if older(version, oldestVector) {
 			now.near = nearIndex{} // it cannot scan on until enough is found
 		}
@@ -155,6 +159,11 @@ func (s *Adopted) look(ctx context.Context, doing string) error {
 		}
 		if was == nil {
 			s.ext = quote(extension)
+		}
+		if err := (adoption{s, now}).plan(ctx, tx); err != nil {
+			return err
+		}
+		if was == nil {
 			s.warn(ctx, now)
 		}
 		s.layout.Store(&now)
@@ -163,7 +172,10 @@ func (s *Adopted) look(ctx context.Context, doing string) error {
 }
 
 func (s *Adopted) warn(ctx context.Context, now tables) {
-	if !now.indexed {
+	for _, table := range now.policed {
+		s.log.WarnContext(ctx, "row-level security holds for this role; rows that its policies hide are not found, and nobody is told", "table", table)
+	}
+	if !now.indexed && !now.unversioned { // what a view reads is not known
 		s.log.WarnContext(ctx, "document_chunks has no index on document_id; each search reads the whole table")
 	}
 	if now.model == "" && s.cfg.UnnamedModel == "" && now.embedding != "" {
@@ -173,13 +185,13 @@ func (s *Adopted) warn(ctx context.Context, now tables) {
 
 // asked returns how a user is looked up, and whether one can be called so.
 // Two spellings of one value are not one user: only the one that the database
-// itself writes is.
+// itself writes is, and a UUID in capital letters.
 func (s adoption) asked(user rag.User) (string, bool) {
 	u := string(user)
 	switch s.old.userType {
 	case "uuid":
-		_, ok := parseID(u)
-		return u, ok
+		id, err := uuid.Parse(u)
+		return u, err == nil && strings.EqualFold(id.String(), u)
 	case "bigint", "integer":
 		bits := 64
 		if s.old.userType == "integer" {

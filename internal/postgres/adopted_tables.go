@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,6 +84,34 @@ type tables struct {
 	dimensions        int // -1: any
 	used              usedColumns
 	keys              // what the database holds of document_chunks
+	relations
+}
+
+// relations is what kind of relations the two are.
+type relations struct {
+	unversioned bool     // document_chunks has no xmin: it is a view, or a table elsewhere
+	policed     []string // those of which row-level security may hide rows
+}
+
+func relationsOf(ctx context.Context, tx pgx.Tx, schema string) (r relations, err error) {
+	rows, err := tx.Query(ctx, `
+SELECT relname, relkind IN ('v', 'f'), row_security_active(oid) FROM pg_class WHERE oid IN (to_regclass($1), to_regclass($2)) ORDER BY 1`,
+		quote(schema)+".documents", quote(schema)+".document_chunks")
+	if err != nil {
+		return r, err
+	}
+	var name string
+	var unversioned, policed bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &unversioned, &policed}, func() error {
+		if name == "document_chunks" {
+			r.unversioned = unversioned
+		}
+		if policed {
+			r.policed = append(r.policed, name)
+		}
+		return nil
+	})
+	return r, err
 }
 
 // keys are properties of the indexes of document_chunks.
@@ -134,6 +163,16 @@ func (t tables) passages() string {
 		return "FROM documents d CROSS JOIN LATERAL (SELECT c.*, c.xmin FROM document_chunks c WHERE c.document_id = d.document_id OFFSET 0) c"
 	}
 	return "FROM documents d JOIN document_chunks c ON c.document_id = d.document_id"
+}
+
+// version is a number that changes with every write to a passage: xmin is the
+// transaction that wrote a row. Where there is none it is made of the text, as
+// nothing else of a passage is kept in memory.
+func (t tables) version() string {
+	if t.unversioned {
+		return "hashtextextended(c.text::text, c.chunk_ord)"
+	}
+	return "hashint8extended(c.xmin::text::bigint, c.chunk_ord)"
 }
 
 // distinct counts passages.
@@ -189,10 +228,10 @@ func describe(documents, chunks map[string]column) (t tables, err error) {
 		t.user = "d.user_id = $1"
 	}
 	t.filename = "coalesce(" + first("d.", documents, "NULL", "filename", "file_name", "original_filename", "name", "title") + "::text, '')"
-	t.created = "coalesce(" + first("d.", documents, "NULL", "created_at", "uploaded_at", "inserted_at") + "::timestamptz, 'epoch'::timestamptz)"
-	t.updated = "coalesce(" + first("d.", documents, "NULL", "updated_at", "created_at", "uploaded_at", "inserted_at") + "::timestamptz, 'epoch'::timestamptz)"
+	t.created = moment(first("d.", documents, "NULL", "created_at", "uploaded_at", "inserted_at"))
+	t.updated = moment(first("d.", documents, "NULL", "updated_at", "created_at", "uploaded_at", "inserted_at"))
 	t.media = "coalesce(" + first("d.", documents, "NULL", "mime", "mime_type", "media_type", "content_type") + "::text, '')"
-	t.bytes = "coalesce(" + first("d.", documents, "NULL", "bytes_len", "bytes", "file_size", "size_bytes", "size") + "::bigint, 0)"
+	t.bytes = "coalesce(" + first("d.", numbers(documents), "NULL", "bytes_len", "bytes", "file_size", "size_bytes", "size") + "::bigint, 0)"
 	t.sum = "coalesce(" + first("d.", documents, "NULL", "file_sha256", "sha256") + "::text, '')"
 	t.chunkID = first("c.", chunks, "NULL", "chunk_id", "id") + "::text"
 	t.dimensions = -1
@@ -207,4 +246,19 @@ func describe(documents, chunks map[string]column) (t tables, err error) {
 		t.model = first("c.", chunks, "", "embed_model", "embedding_model", "model")
 	}
 	return t, nil
+}
+
+// moment reads a time; infinity, and what no calendar of four digits has, is
+// the last day or the first.
+func moment(expression string) string {
+	return "least(greatest(coalesce(" + expression + "::timestamptz, 'epoch'::timestamptz), '0001-01-02Z'::timestamptz), '9999-12-30Z'::timestamptz)"
+}
+
+// numbers are the columns that hold any.
+func numbers(columns map[string]column) map[string]column {
+	columns = maps.Clone(columns)
+	maps.DeleteFunc(columns, func(_ string, c column) bool {
+		return !slices.Contains([]string{"bigint", "integer", "smallint", "numeric"}, c.kind)
+	})
+	return columns
 }

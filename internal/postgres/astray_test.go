@@ -32,7 +32,7 @@ func TestACancellationThatWasMeantForAnother(t *testing.T) {
 			told <- err
 		}()
 		await(t, c, db, true)
-		const calls = "FROM pg_stat_activity WHERE datname = '%s' AND application_name = 'weir' AND state = 'active'"
+		const calls = "FROM pg_stat_activity WHERE datname = '%s' AND application_name = 'weir' AND state = 'active' AND wait_event_type = 'Lock'"
 		at := c.Number(t, "postgres", fmt.Sprintf("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 0 * count(pg_cancel_backend(pid)) "+calls, db))
 		tick := time.NewTicker(10 * time.Millisecond)
 		for again := int64(0); again == 0; <-tick.C { // waits in the database once more

@@ -21,6 +21,9 @@ const (
 	// commitGrace is how long the answer to a commit is waited for beyond the
 	// caller's time: without it nobody knows whether the work is done.
 	commitGrace = 250 * time.Millisecond
+	// commitLeft is how long it is waited for after the caller has left: a store
+	// that is closed must not wait for a database that does not answer.
+	commitLeft = time.Second
 	// abandoned is how long the server keeps a transaction of a client that has
 	// fallen silent, beyond the time the call had.
 	abandoned = 5 * time.Second
@@ -214,6 +217,13 @@ func (d *database) attempt(ctx context.Context, m mode, s scope, doing string, f
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
+	soon := time.AfterFunc(left+commitLeft, cancel)
+	defer soon.Stop()
+	defer context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			soon.Reset(commitLeft)
+		}
+	})()
 	if err := tx.Commit(last); err != nil {
 		if stateOf(err) != "" && !strings.HasPrefix(stateOf(err), "57P") {
 			return false, err // the server says that it did not

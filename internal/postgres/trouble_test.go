@@ -445,13 +445,18 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// await waits until some call of the store is waiting in the database, or none.
+// await waits until some call of the store waits for a lock in the database, or
+// none is in it.
 func await(t testing.TB, c *pgtest.Cluster, db string, some bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	state := "state = 'active'"
+	if some { // on its way there it is active too, and may meet a cancellation between two statements
+		state += " AND wait_event_type = 'Lock'"
+	}
 	for range 300 {
-		n := c.Number(t, "postgres", fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND application_name = 'weir' AND state = 'active'", db))
+		n := c.Number(t, "postgres", fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND application_name = 'weir' AND %s", db, state))
 		if (n > 0) == some {
 			return
 		}
