@@ -281,9 +281,12 @@ func (a *app) tellReady(c config, url, mode, user, question string) {
 	if c.ChatModel != "" {
 		ready += "Answers are written by " + c.ChatModel + "\n"
 	}
-	if question != "" {
+	switch {
+	case question != "":
 		ready += fmt.Sprintf("Open that address in a browser, or try:\n  %s\n", curl(url, user, question, c.authenticates()))
-	} else {
+	case c.Store == "postgres" && c.DatabaseLayout == "adopted":
+		ready += "Open that address in a browser to ask; these documents are another system's and are only read\n"
+	default:
 		ready += "Open that address in a browser to add documents and to ask\n"
 	}
 	fmt.Fprint(a.stdout, ready)
