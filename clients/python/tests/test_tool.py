@@ -143,6 +143,11 @@ def test_timeout_that_cannot_be(timeout: float) -> None:
         RAGTool("u", timeout=timeout)
 
 
+def test_one_id_is_no_list_of_ids() -> None:
+    with pytest.raises(ValueError, match="document_ids"):
+        RAGTool("member", document_ids="3f0c")
+
+
 def test_key_is_not_shown(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     server.says(401, {"code": "unauthorized", "detail": "who are you?"})
     tool = RAGTool("member-7", api_key="secret-key", strict=True)

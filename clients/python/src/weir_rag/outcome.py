@@ -51,10 +51,13 @@ class Tool:
         base_url: address of the server; WEIR_URL when None.
         api_key: sent as a bearer token; WEIR_API_KEY when None.
 
-        Raises ValueError for an address, key or timeout that cannot be used.
+        Raises ValueError for an address, key or timeout that cannot be used, and for
+        document_ids that are one text, of which each letter would be an id.
         """
         if not (math.isfinite(timeout) and 0 < timeout <= 3600):
             raise ValueError(f"timeout must be above 0 and at most 3600 s, not {timeout!r}")
+        if isinstance(document_ids, str):
+            raise invalid("document_ids", "must be a list of ids, not one text")
         self.user_id = user_id
         self.context = context
         self.config = config if config is not None else RetrievalConfig.default()
