@@ -159,7 +159,7 @@ def test_a_child_does_not_touch_its_parents_connections() -> None:
     code = """
 import asyncio, logging, os, sys
 logging.disable()
-from weir_rag import RAGTool, SyncRAGTool, loops
+from weir_rag import RAGTool, SyncRAGTool, aclose, loops
 url = sys.argv[1]
 loop = asyncio.new_event_loop()
 tool = RAGTool("u", base_url=url)
@@ -172,6 +172,8 @@ pid = os.fork()
 if pid == 0:
     fails = 1
     try:
+        loop.run_until_complete(aclose())
+        assert not parents.is_closed
         assert loop.run_until_complete(client()) is not parents
         assert sync() == "no_match"
         assert asyncio.run(tool.retrieve_chunks_from_text("q")).reason == "no_match"
