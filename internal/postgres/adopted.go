@@ -34,6 +34,7 @@ type Adopted struct {
 	layout   atomic.Pointer[tables]
 	secret   []byte       // of cursors
 	graphs   atomic.Int64 // how many searches went through an index of vectors
+	trust    trust        // in that index
 }
 
 var _ rag.Store = (*Adopted)(nil)

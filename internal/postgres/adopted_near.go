@@ -19,20 +19,22 @@ FROM document_chunks c
 WHERE c.document_id = ANY($3::text[]::%s[]) AND c.text IS NOT NULL AND c.chunk_ord BETWEEN 0 AND %d AND %s
 ORDER BY c.embedding OPERATOR({ext}.<=>) $1::real[]::{ext}.vector LIMIT $4`
 
-// throughIndex searches through the index that the tables have on all vectors,
-// where that is the shorter way: the user has many, and of all vectors a part
-// that the scan meets often enough. ok is false where each vector has to be
-// compared: for want of an index, because it did not find enough, or because it
-// would not be faster. n is how many vectors of the model the user has.
-func (h *adoptedSearch) throughIndex(ctx context.Context, limit, n int) (near []neighbor, ok bool, err error) {
+// indexServes reports whether the tables have an index on all vectors that is the
+// shorter way: the user has many, and of all vectors a part that the scan meets
+// often enough. n is how many vectors of the model the user has.
+func (h *adoptedSearch) indexServes(limit, n int) bool {
 	g, x := h.cfg.Graphs, h.old.near
 	sparse := g.Sparse
 	if x.method == "hnsw" {
 		sparse *= 2
 	}
-	if x.method == "" || n < g.From || limit > g.Most || float64(n)*sparse < x.rows {
-		return nil, false, nil
-	}
+	return x.method != "" && n >= g.From && limit <= g.Most && float64(n)*sparse >= x.rows
+}
+
+// throughIndex searches through the index. ok is false where it did not find
+// enough, so that each vector has to be compared.
+func (h *adoptedSearch) throughIndex(ctx context.Context, limit, n int) (near []neighbor, ok bool, err error) {
+	g, x := h.cfg.Graphs, h.old.near
 	// More than asked for: rows of one number are one passage, the order is not
 	// strict, and who looks further misses less.
 	ask := max(2*limit+20, 200)

@@ -137,16 +137,31 @@ func (h *adoptedSearch) run(ctx context.Context, out *rag.Candidates) (err error
 
 // nearest finds the best of the n passages that have a vector of the model: of a
 // user with many through the index of the tables, else by comparing every one.
-// Then the order is by an aggregate or a sum, which no index can serve: it is
-// always exact.
 func (h *adoptedSearch) nearest(ctx context.Context, among []*member, n int) ([]neighbor, error) {
 	limit := min(h.q.Limit, n)
-	if among == nil {
-		near, ok, err := h.throughIndex(ctx, limit, n)
-		if err != nil || ok {
-			return near, err
-		}
+	k := trustKey{h.user, h.old.near.method, h.old.near.lists}
+	if among != nil || !h.indexServes(limit, n) {
+		return h.compare(ctx, among, limit)
 	}
+	use, check := h.trust.ask(k)
+	if !use {
+		return h.compare(ctx, nil, limit)
+	}
+	near, ok, err := h.throughIndex(ctx, limit, n)
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return h.compare(ctx, nil, limit)
+	case check:
+		return h.check(ctx, k, near, limit)
+	}
+	return near, nil
+}
+
+// compare finds the nearest by comparing every one. The order is by an aggregate
+// or a sum, which no index can serve: it is always exact.
+func (h *adoptedSearch) compare(ctx context.Context, among []*member, limit int) ([]neighbor, error) {
 	name, _ := h.asked(h.user)
 	var ids []string
 	if among != nil {
