@@ -116,12 +116,12 @@ func TestAdoptedIndexThatMisses(t *testing.T) {
 	s, f, db := adopted(t, "text", "vector(16)", postgres.Config{Graphs: postgres.Graphs{From: 1000}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	c := cluster(t)
 	r := rand.New(rand.NewPCG(5, 6))
-	fill := func(user rag.User, n int, make func() []float32) {
+	fill := func(user rag.User, n int, next func() []float32) {
 		t.Helper()
 		var chunks []rag.Chunk
 		var vectors [][]float32
 		for i := range n {
-			chunks, vectors = append(chunks, rag.Chunk{Index: i, Content: "heron"}), append(vectors, make())
+			chunks, vectors = append(chunks, rag.Chunk{Index: i, Content: "heron"}), append(vectors, next())
 		}
 		if err := f.Fill(t.Context(), user, rag.Document{ID: uuid.NewString(), Model: testModel()}, chunks, vectors); err != nil {
 			t.Fatal(err)
