@@ -189,7 +189,7 @@ func (d *door) untilDrain(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(nil); <-ended }
 }
 
-// lasting is untilDrain for a call without a deadline: it also ends when its caller
+// lasting is untilDrain for a call that watches a document: it also ends when its caller
 // would no longer be let in.
 func (d *door) lasting(ctx context.Context, x *exchange) (context.Context, func()) {
 	ctx, end := d.untilDrain(ctx)

@@ -268,6 +268,30 @@ func TestEventsEndWithTheirKeyBeforeTheyBegin(t *testing.T) {
 	})
 }
 
+// So does the wait for a document that was uploaded. The upload was accepted, and what
+// came of it after the key's end is not told.
+func TestUploadsWaitNoLongerThanTheirKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{}
+		g := &takenBack{}
+		d := newDoor(Config{Gate: g}, newService(t, rag.Config{}, s))
+		done := make(chan *response)
+		began := time.Now()
+		go func() {
+			done <- ask(t, d, request(t, http.MethodPost, "/v1/documents?wait=true", strings.NewReader(`{"filename":"a.md","text":"a"}`), "Content-Type", contentJSON))
+		}()
+		synctest.Wait()
+		g.takeBack()
+		got := <-done
+		if took := time.Since(began); got.status != 202 || decode[rag.Document](t, got).Status != rag.Queued || took != 0 {
+			t.Errorf("after %s: %d %s", took, got.status, got.body)
+		}
+		if g.end != nil || d.streams.look().Now != 0 {
+			t.Error("it is still held, or has a place")
+		}
+	})
+}
+
 // TestStreamsBound also holds that an upload is accepted when nobody can wait
 // for it.
 func TestStreamsBound(t *testing.T) {

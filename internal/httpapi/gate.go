@@ -21,7 +21,7 @@ type Gate interface {
 	Admit(ctx context.Context, r *http.Request, asked rag.User) (rag.Caller, error)
 	// Hold ends the ctx it returns, with an Unauthorized as its cause, when c would
 	// no longer be let in as it was. leave is called when the call is over. It does not wait,
-	// and is for calls that last longer than a deadline.
+	// and is for calls that last.
 	Hold(ctx context.Context, c rag.Caller) (held context.Context, leave func())
 	// Ready says why nobody can be let in, if so. It does not wait.
 	Ready() error

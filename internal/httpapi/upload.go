@@ -193,8 +193,8 @@ func filenameOf(part *multipart.Part) (string, error) {
 }
 
 // awaitDocument answers when the document is in a final status, or when ctx,
-// the call's deadline, passes, or the server is about to stop, or too many wait
-// already. The upload was accepted in any case, and 202 says so.
+// the call's deadline, passes, or the server is about to stop, or the caller's key is no
+// longer good, or too many wait already. The upload was accepted in any case, and 202 says so.
 func (d *door) awaitDocument(ctx context.Context, x *exchange, doc rag.Document, created bool) (reply, error) {
 	accepted := reply{status: http.StatusAccepted, body: doc, location: locationOf(doc)}
 	if !doc.Status.Final() {
@@ -203,7 +203,7 @@ func (d *door) awaitDocument(ctx context.Context, x *exchange, doc rag.Document,
 			return accepted, nil //nolint:nilerr // see above
 		}
 		defer leave()
-		waiting, end := d.untilDrain(ctx)
+		waiting, end := d.lasting(ctx, x)
 		defer end()
 		err = d.svc.Watch(waiting, x.user, doc.ID, func(now rag.Document) error { doc = now; return nil })
 		accepted.body = doc
@@ -255,7 +255,7 @@ func uploadDoc() description {
 		gives: map[int]given{
 			http.StatusOK:       document("The user has a document of this content already; with `wait=true` it is ready."),
 			http.StatusCreated:  document("With `wait=true`: it is ready, and all its passages can be found."),
-			http.StatusAccepted: document("It is stored and queued. Also with `wait=true`, when the deadline came first, the server is stopping, or too many calls wait."),
+			http.StatusAccepted: document("It is stored and queued. Also with `wait=true`, when the deadline came first, the server is stopping, the key is no longer good, or too many calls wait."),
 		},
 	}
 }

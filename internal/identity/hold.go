@@ -12,9 +12,9 @@ import (
 // timer: clocks are set, and machines sleep.
 const clockLook = time.Minute
 
-// holds are the calls that last longer than a deadline, such as streams of
-// events. They do not ask whether their key is still good: they are told. One costs an
-// entry here, and a timer if its key or token runs out.
+// holds are the calls that last, such as streams of events. They do not ask whether
+// their key is still good: they are told. One costs an entry here, and a timer if its
+// key or token runs out.
 type holds struct {
 	judge func(rag.Caller) (until time.Time, end error) // until: when to judge again; zero: when told
 	now   func() time.Time
