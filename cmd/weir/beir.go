@@ -52,8 +52,10 @@ func (d corpusDoc) markdown() string {
 func readCollection(folder, split string) (*collection, error) {
 	info, err := os.Stat(folder)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, rag.Errorf(rag.NotFound, "there is no collection %s", folder)
 	case err != nil:
-		return nil, fmt.Errorf("the collection %s: %s", folder, cause(err))
+		return nil, fmt.Errorf("the collection cannot be looked at: %w", err)
 	case !info.IsDir():
 		return nil, fmt.Errorf("%s is no folder; give the one with corpus.jsonl, queries.jsonl and qrels/ in it", folder)
 	}

@@ -170,7 +170,10 @@ func TestFailuresForProgramsHaveACode(t *testing.T) {
 		{[]string{"ingest", "pictures", "--json"}, rag.Invalid, exitFailed},
 		{[]string{"key", "list", "--json", "--keys-file", "keys.json"}, rag.Invalid, exitFailed},
 		{[]string{"key", "rotate", "nobody", "--json"}, rag.NotFound, exitFailed},
-		{[]string{"eval", "none", "--json"}, rag.Invalid, exitFailed},
+		{[]string{"eval", "none", "--json"}, rag.NotFound, exitFailed},
+		{[]string{"eval", "full", "--json"}, rag.NotFound, exitFailed},
+		{[]string{"eval", "full/other.txt", "--json"}, rag.Invalid, exitFailed},
+		{[]string{"eval", "--answers", "none", "full", "--json"}, rag.NotFound, exitFailed},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
