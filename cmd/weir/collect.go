@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"weir/internal/rag"
 )
@@ -192,6 +193,34 @@ func readStart(path string, n int64) ([]byte, error) {
 	}
 	defer f.Close() //nolint:errcheck // it was only read
 	return io.ReadAll(io.LimitReader(f, n))
+}
+
+// diskPatience is how long a disk may take to give a file of which a few bytes are wanted.
+const diskPatience = 5 * time.Second
+
+// fromDisk reads a file of whose disk nobody knows whether it answers, as those that
+// are mounted from elsewhere may hang. The read itself cannot be stopped: what is late is left.
+func fromDisk[T any](ctx context.Context, path string, read func(path string) (T, error)) (T, error) {
+	type outcome struct {
+		content T
+		err     error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		content, err := read(path)
+		done <- outcome{content, err}
+	}()
+	late := time.NewTimer(diskPatience)
+	defer late.Stop()
+	var none T
+	select {
+	case o := <-done:
+		return o.content, o.err
+	case <-late.C:
+		return none, rag.Errorf(rag.Unavailable, "%s could not be read in time; its disk does not answer", path)
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
 }
 
 // readPatiently reads at most n bytes from a stream that may never end. When

@@ -61,11 +61,14 @@ there was none, or the servers may not write there.`,
 			if err != nil {
 				return err
 			}
-			keys, err := identity.ReadKeys(c.keysPath())
+			keys, err := fromDisk(cmd.Context(), c.keysPath(), identity.ReadKeys)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			used, err := identity.ReadUses(identity.UsesPath(c.keysPath()))
+			used, err := fromDisk(cmd.Context(), identity.UsesPath(c.keysPath()), identity.ReadUses)
+			if ctxErr := cmd.Context().Err(); ctxErr != nil {
+				return ctxErr
+			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) { // the keys can be listed without it
 				fmt.Fprintf(a.stderr, "weir: %v\n", err)
 			}

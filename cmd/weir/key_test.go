@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,9 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/internal/identity"
+	"weir/internal/rag"
 )
 
 func runKey(t *testing.T, data string, args ...string) (code int, out, stderr string) {
@@ -102,6 +106,27 @@ func TestKeyListShowsTheLastUse(t *testing.T) {
 	if code, out, stderr := runKey(t, data, "list"); code != 0 || strings.Count(out, "active") != 2 || !strings.Contains(stderr, "last uses") {
 		t.Errorf("with a broken file: %d %s %s", code, out, stderr)
 	}
+}
+
+// key list does not wait for a disk that hangs, longer than a moment or after it was told to stop.
+func TestAFileOnADiskThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := make(chan struct{})
+		read := func(string) (string, error) { <-hung; return "late", nil }
+		began := time.Now()
+		if got, err := fromDisk(t.Context(), "keys.json", read); rag.CodeOf(err) != rag.Unavailable || got != "" || time.Since(began) != diskPatience {
+			t.Errorf("%q %v after %s", got, err, time.Since(began))
+		}
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		if got, err := fromDisk(over, "keys.json", read); !errors.Is(err, context.Canceled) || got != "" {
+			t.Errorf("told to stop: %q %v", got, err)
+		}
+		close(hung)
+		if got, err := fromDisk(t.Context(), "keys.json", read); err != nil || got != "late" {
+			t.Errorf("it answers: %q %v", got, err)
+		}
+	})
 }
 
 func TestKeyCommandsThatMustFail(t *testing.T) {

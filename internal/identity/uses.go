@@ -38,6 +38,10 @@ type usesFile struct {
 // ReadUses reads when keys were last used, by their ids, as the servers that take them have written
 // down so far; see [UsesPath]. One that is not there is fs.ErrNotExist.
 func ReadUses(path string) (map[string]time.Time, error) {
+	// To open a pipe would wait for somebody to write to it, and a device may never end.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("the last uses of keys cannot be read: %s is no file", path)
+	}
 	f, err := os.Open(path) //nolint:gosec // beside the operator's own file
 	if err != nil {
 		return nil, fmt.Errorf("the last uses of keys cannot be read: %w", err)

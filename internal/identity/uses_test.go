@@ -169,4 +169,7 @@ func TestUsesFile(t *testing.T) {
 			t.Errorf("%q was written over", wrong)
 		}
 	}
+	if _, err := ReadUses(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is no file") { // nor is a pipe, which would be waited for
+		t.Errorf("what is no file: %v", err)
+	}
 }
