@@ -15,7 +15,7 @@ func (x *Extractor) readHTML(ctx context.Context, data []byte) (document, error)
 		return document{}, tooLarge("holds %s of HTML; the limit is %s", bytesText(int64(len(data))), bytesText(int64(x.cfg.MaxText)))
 	}
 	stopped := func() error { return context.Cause(ctx) }
-	root, err := html.Parse(&stoppedReader{stopped, strings.NewReader(htmlText(data))})
+	root, err := parsePage(stopped, htmlText(data))
 	if ctx.Err() != nil {
 		return document{}, context.Cause(ctx)
 	}
@@ -32,6 +32,10 @@ func (x *Extractor) readHTML(ctx context.Context, data []byte) (document, error)
 		return document{}, tooManyBlocks()
 	}
 	return document{mediaType: "text/html", title: w.title, blocks: w.blocks}, nil
+}
+
+func parsePage(stopped func() error, page string) (*html.Node, error) {
+	return html.Parse(&stoppedReader{stopped, strings.NewReader(tame(page))})
 }
 
 // htmlText makes UTF-8 of the file: by its mark, by what it says of itself, or
@@ -62,7 +66,8 @@ func (s *stoppedReader) Read(p []byte) (int, error) {
 	if err := s.stopped(); err != nil {
 		return 0, err
 	}
-	return s.r.Read(p)
+	const most = 512 // a few tags may take long
+	return s.r.Read(p[:min(len(p), most)])
 }
 
 // htmlWalker makes blocks of a parsed page. The parser refuses nesting deeper
