@@ -48,6 +48,15 @@ func docxFile(tb testing.TB, body string, parts ...part) []byte {
 
 func para(text string) string { return "<w:p><w:r><w:t>" + text + "</w:t></w:r></w:p>" }
 
+// noise is about n bytes of attributes, no more packable than those of real documents.
+func noise(n int) string {
+	var b strings.Builder
+	for i := 0; b.Len() < n; i++ {
+		fmt.Fprintf(&b, ` a%d="%x"`, i, uint32(i)*2654435761) //nolint:gosec // not negative
+	}
+	return b.String()
+}
+
 func utf16Text(s string) string {
 	var b strings.Builder
 	for _, c := range []byte(s) {
@@ -101,6 +110,9 @@ func TestBadFiles(t *testing.T) {
 		{"DOCX nested deep", "deep.docx", docxFile(t, deep), rag.Invalid, "nests elements deeper than 1024"},
 		{"zip bomb", "bomb.docx", docxFile(t, para(strings.Repeat("0", 8<<20))), rag.TooLarge, "a zip bomb"},
 		{"bomb in another part", "bomb2.docx", docxFile(t, para("a"), part{"word/styles.xml", "<a>" + strings.Repeat(" ", 8<<20)}), rag.TooLarge, "a zip bomb"},
+		{"a tag of 3 MiB", "tag.docx", docxFile(t, "<w:p"+noise(3<<20)+">"+para("a")+"</w:p>"), rag.TooLarge, "a tag that is longer than 2 MiB"},
+		{"a tag of 3 MiB behind text", "tag2.docx", docxFile(t, "<w:p><w:r><w:t>a</w:t>b<w:x"+noise(3<<20)+"/></w:r></w:p>"), rag.TooLarge, "a tag that is longer than 2 MiB"},
+		{"attributes of elements in each other", "names.docx", docxFile(t, strings.Repeat("<w:sdt"+noise(64<<10)+">", 40)+para("a")), rag.TooLarge, "more than 10000 attributes"},
 		{"XML entities", "laughs.docx", zipFile(t, part{"word/document.xml", `<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><w:document><w:body><w:p><w:r><w:t>&b;</w:t></w:r></w:p></w:body></w:document>`}), rag.Invalid, "document type declaration"},
 		{"HTML nested deep", "deep.html", []byte("<!doctype html>" + strings.Repeat("<div>", 100_000) + "x"), rag.Invalid, "512"},
 		{"Markdown nested deep", "deep.md", []byte(strings.Repeat("> ", 100_000) + "x"), rag.Invalid, "the limit is 256"},

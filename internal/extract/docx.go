@@ -2,6 +2,7 @@ package extract
 
 import (
 	"archive/zip"
+	"bufio"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -15,6 +16,14 @@ const mediaDOCX = "application/vnd.openxmlformats-officedocument.wordprocessingm
 // docxRatio is how much smaller than its content a part may be packed. Real
 // documents reach 50; a bomb has 1000.
 const docxRatio = 400
+
+// maxTag is the longest tag of a part, with its attributes, which take up to forty
+// times their length when they are read. The longest of real ones hold a picture.
+const maxTag = 2 << 20
+
+// maxAttrs is the most attributes that the elements which are open at one time may
+// have together: the names that they declare are kept as long.
+const maxAttrs = 10_000
 
 // docx is an open Word document.
 type docx struct {
@@ -95,10 +104,11 @@ func (d *docx) open(name string) (*docxXML, error) {
 	}
 	packed := int64(min(f.CompressedSize64, 1<<40))
 	in := &docxPart{d: d, r: r, most: max(packed*docxRatio, 1<<20)}
-	dec := xml.NewDecoder(in)
+	tags := &docxTags{Reader: bufio.NewReader(in), begins: true}
+	dec := xml.NewDecoder(tags)
 	dec.Strict = true
 	dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
-	return &docxXML{Decoder: dec, part: in, maxDepth: d.cfg.MaxDepth * 4}, nil
+	return &docxXML{Decoder: dec, part: in, tags: tags, maxDepth: d.cfg.MaxDepth * 4}, nil
 }
 
 // docxPart counts what comes out of a part, whatever its header promised.
@@ -125,12 +135,41 @@ func (p *docxPart) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// docxXML reads elements and bounds how deep they nest.
+// docxTags hands a part to the decoder, which reads it byte by byte, and bounds its
+// tags. Text may be as long as it likes.
+type docxTags struct {
+	*bufio.Reader
+	begins bool // the next byte is the first of a token
+	tag    bool // the token under way is a tag
+	n      int  // its bytes so far
+}
+
+func (t *docxTags) ReadByte() (byte, error) {
+	b, err := t.Reader.ReadByte()
+	if t.begins {
+		t.begins, t.tag = false, b == '<'
+	}
+	if t.n++; t.tag && t.n > maxTag {
+		return 0, tooLarge("has a tag that is longer than %s, as no document has", bytesText(maxTag))
+	}
+	return b, err //nolint:wrapcheck // the decoder gives it back as it is
+}
+
+// ended is told of each token. Behind text the decoder has read the < of what follows.
+func (t *docxTags) ended(token xml.Token) {
+	_, text := token.(xml.CharData)
+	t.n, t.tag, t.begins = 0, text, !text
+}
+
+// docxXML reads elements and bounds how deep they nest, and what they hold in memory.
 type docxXML struct {
 	*xml.Decoder
 	part     *docxPart
-	depth    int
+	tags     *docxTags
 	maxDepth int
+	depth    int
+	open     []int // attributes of each element that is open
+	attrs    int   // of all these
 }
 
 func (x *docxXML) Close() { _ = x.part.r.Close() }
@@ -144,13 +183,20 @@ func (x *docxXML) next() (xml.Token, error) {
 		}
 		return nil, err
 	}
-	switch t.(type) {
+	x.tags.ended(t)
+	switch e := t.(type) {
 	case xml.StartElement:
 		if x.depth++; x.depth > x.maxDepth {
 			return nil, invalid("nests elements deeper than %d", x.maxDepth)
 		}
+		x.open = append(x.open, len(e.Attr))
+		if x.attrs += len(e.Attr); x.attrs > maxAttrs {
+			return nil, tooLarge("has elements of more than %d attributes", maxAttrs)
+		}
 	case xml.EndElement:
 		x.depth--
+		x.attrs -= x.open[len(x.open)-1] // the decoder gives no end without its beginning
+		x.open = x.open[:len(x.open)-1]
 	case xml.Directive:
 		return nil, invalid("holds a document type declaration, which Word never writes")
 	}

@@ -217,3 +217,21 @@ func counting(z []byte) []byte {
 	binary.LittleEndian.PutUint16(b[end+10:], 60_000)
 	return b
 }
+
+// The bounds of tags do not touch long texts, in whatever form, nor many attributes one after the other.
+func TestLongTextsOfDOCX(t *testing.T) {
+	words := strings.TrimSpace(noise(maxTag + maxTag/2)) // which is no attribute where it is text
+	words = strings.NewReplacer(`"`, "", "=", " ").Replace(words)
+	x := newExtractor(t, Config{})
+	for _, tt := range []struct{ name, body string }{
+		{"a text longer than a tag may be", para(words)},
+		{"in two, with a comment between", "<w:p><w:r><w:t>" + words[:1<<20] + "<!-- c -->" + words[1<<20:] + "</w:t></w:r></w:p>"},
+		{"behind CDATA", "<w:p><w:r><w:t><![CDATA[a < b]]> " + words[:1<<20] + "</w:t></w:r></w:p>"},
+		{"many attributes in a row", strings.Repeat(`<w:p a="1" b="2" c="3"><w:r d="4"/><w:r><w:t e="">`+words[:200]+`</w:t></w:r></w:p>`, 6000)},
+	} {
+		d, err := x.readDOCX(t.Context(), docxFile(t, tt.body))
+		if n := textSize(d.blocks); err != nil || n < 1<<20 {
+			t.Errorf("%s: %d bytes of text, %v", tt.name, n, err)
+		}
+	}
+}
