@@ -250,7 +250,7 @@ func readFile(name string, table []setting) (file, error) {
 	}
 	opened, err := os.Open(f.name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && name == "":
+	case name == "" && (errors.Is(err, fs.ErrNotExist) || outOfReach(err, f.name)):
 		return f, nil
 	case err != nil:
 		return f, usagef("the file of settings %s cannot be read: %s", f.name, cause(err))
@@ -264,6 +264,17 @@ func readFile(name string, table []setting) (file, error) {
 		return f, usagef("%s is larger than %s; it is no file of settings", f.name, size(maxFileRead))
 	}
 	return f, f.parse(content, table)
+}
+
+// outOfReach reports whether it is the folder that this user may not enter, as with
+// sudo -u weir in the home of another. Nothing there is meant for it. (A file that is
+// there and may not be read is another matter: it was meant to be in force.)
+func outOfReach(err error, name string) bool {
+	if !errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	_, err = os.Stat(name)
+	return errors.Is(err, fs.ErrPermission)
 }
 
 func (f *file) parse(content []byte, table []setting) error {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -172,4 +173,31 @@ func TestConfigDoc(t *testing.T) {
 		t.Fatalf("%s has lost the lines %q and %q", path, begin, end)
 	}
 	golden(t, path, head+begin+settingsDoc()+end+tail)
+}
+
+// As sudo -u weir in the home of another. A file that is there was meant to be in force, and is an error.
+func TestSettingsInAFolderThatMayNotBeEntered(t *testing.T) {
+	if runtime.GOOS == "windows" || os.Geteuid() == 0 {
+		t.Skip("nothing is forbidden to root")
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	write(t, ".", "weir.yaml", "timeout: 3s\n")
+	mode := func(path string, m os.FileMode) {
+		if err := os.Chmod(path, m); err != nil { //nolint:gosec // the modes are what is tested
+			t.Error(err)
+		}
+	}
+	mode("weir.yaml", 0)
+	if r := weirIn(t, nil, "", "", "config"); r.code != exitUsage || !strings.Contains(r.stderr, "weir.yaml cannot be read") {
+		t.Errorf("a file that may not be read: %+v", r)
+	}
+	mode(dir, 0)
+	defer mode(dir, 0o700)
+	if row := configOf(t, nil)["WEIR_TIMEOUT"]; row.From != "default" {
+		t.Errorf("a folder that may not be entered: %+v", row)
+	}
+	if r := weirIn(t, nil, "", "", "config", "--config", "weir.yaml"); r.code != exitUsage {
+		t.Errorf("the file was named: %+v", r)
+	}
 }
