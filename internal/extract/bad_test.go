@@ -184,17 +184,16 @@ func TestEndless(t *testing.T) {
 			t.Errorf("after it: %v", err)
 		}
 	}
-	x := newExtractor(t, Config{Workers: 1, Timeout: 6 * time.Second})
-	_, err := x.Extract(t.Context(), "good.pdf", good, nil)
-	for try := 0; rag.CodeOf(err) == rag.Timeout && try < 10; try++ { // PDFium is being started, which may take longer
-		_, err = x.Extract(t.Context(), "good.pdf", good, nil)
-	}
-	if err != nil {
+	x := newExtractor(t, Config{Workers: 1})
+	if _, err := x.Extract(t.Context(), "good.pdf", good, nil); err != nil { // PDFium is started
 		t.Fatal(err)
 	}
-	_, err = x.Extract(t.Context(), "endless.pdf", endlessPDF(), nil)
+	patient := x.cfg.Timeout // for the good ones: the machine may be busy
+	x.cfg.Timeout = 2 * time.Second
+	_, err := x.Extract(t.Context(), "endless.pdf", endlessPDF(), nil)
+	x.cfg.Timeout = patient
 	check(x, err, rag.Timeout)
-	if err == nil || !strings.Contains(err.Error(), "limit of 6s") {
+	if err == nil || !strings.Contains(err.Error(), "limit of 2s") {
 		t.Errorf("error = %v, want one that names the limit", err)
 	}
 

@@ -125,7 +125,7 @@ func (e *engine) compile(ctx context.Context, cache wazero.CompilationCache) (p 
 		rc = rc.WithCompilationCache(cache)
 	}
 	return webassembly.Init(webassembly.Config{
-		Context:       ctx,
+		Context:       experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(newSandbox)),
 		MaxTotal:      e.cfg.Workers + 1, // slots is what bounds; the pool must never be what blocks
 		RuntimeConfig: rc,
 		FSConfig:      wazero.NewFSConfig(), // no files
