@@ -45,7 +45,7 @@ func (x *Extractor) readDOCX(ctx context.Context, data []byte) (document, error)
 			d.parts[name] = f
 		}
 	}
-	r := docxReader{doc: d}
+	r := docxReader{doc: d, marks: map[string]string{}}
 	main := "word/document.xml"
 	if d.parts[main] == nil {
 		main = "word/document2.xml"

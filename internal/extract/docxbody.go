@@ -13,6 +13,7 @@ type docxReader struct {
 	styles map[string]docxStyle
 	lists  map[string]*docxList
 	notes  map[string]string // "f1": the text of footnote 1; "e1": of endnote 1
+	marks  map[string]string // of the notes that were referred to; shared with the readers of tables and boxes
 	blocks []block
 	title  string // the paragraph in the style of a title
 	tables int
@@ -169,7 +170,7 @@ func (r *docxReader) inPara(x *docxXML, e xml.StartElement, p *docxPara, hiddenR
 	case "endnoteReference":
 		r.refer("e"+xmlAttr(e, "id"), p)
 	case "txbxContent":
-		inner := docxReader{doc: r.doc, styles: r.styles, lists: r.lists, notes: r.notes, tables: r.tables, shown: r.shown}
+		inner := docxReader{doc: r.doc, styles: r.styles, lists: r.lists, notes: r.notes, marks: r.marks, tables: r.tables, shown: r.shown}
 		if err := inner.until(x); err != nil {
 			return err
 		}
@@ -180,14 +181,21 @@ func (r *docxReader) inPara(x *docxXML, e xml.StartElement, p *docxPara, hiddenR
 }
 
 // refer puts the mark of a note into the text and the note behind the
-// paragraph.
+// paragraph, at the first reference: a long note that is referred to again and
+// again would be a long document.
 func (r *docxReader) refer(id string, p *docxPara) {
 	text := r.notes[id]
 	if text == "" {
 		return
 	}
+	mark, again := r.marks[id]
+	if again {
+		p.text.WriteString(mark)
+		return
+	}
 	r.shown++
-	mark := "[" + strconv.Itoa(r.shown) + "]"
+	mark = "[" + strconv.Itoa(r.shown) + "]"
+	r.marks[id] = mark
 	p.text.WriteString(mark)
 	r.after = append(r.after, block{kind: paragraph, text: mark + " " + text})
 }
@@ -268,7 +276,7 @@ func (r *docxReader) table(x *docxXML) error {
 			case "tblHeader":
 				header = on(e)
 			case "tc":
-				inner := docxReader{doc: r.doc, styles: r.styles, lists: r.lists, notes: r.notes, tables: r.tables, shown: r.shown}
+				inner := docxReader{doc: r.doc, styles: r.styles, lists: r.lists, notes: r.notes, marks: r.marks, tables: r.tables, shown: r.shown}
 				if err := inner.until(x); err != nil {
 					return err
 				}

@@ -170,7 +170,7 @@ func (d *docx) numbering() (map[string]*docxList, error) {
 				cur.levels[level].format = val
 			}
 		case "lvlText":
-			if cur != nil {
+			if cur != nil && len(val) <= 2*maxLabel { // each %1 gives a letter at least
 				cur.levels[level].text = val
 			}
 		}
@@ -178,6 +178,9 @@ func (d *docx) numbering() (map[string]*docxList, error) {
 	})
 	return lists, err
 }
+
+// maxLabel is the longest label of a list, in bytes; a longer one is left out.
+const maxLabel = 40
 
 // next is the label of the next paragraph on a level of the list.
 func (l *docxList) next(level int) string {
@@ -198,7 +201,7 @@ func (l *docxList) next(level int) string {
 		n := l.levels[i].start + max(l.counts[i], 1) - 1
 		out = strings.ReplaceAll(out, "%"+strconv.Itoa(i+1), numeral(n, l.levels[i].format))
 	}
-	if len(out) > 40 {
+	if len(out) > maxLabel {
 		return ""
 	}
 	return out

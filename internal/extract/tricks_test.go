@@ -218,6 +218,33 @@ func counting(z []byte) []byte {
 	return b
 }
 
+// A note that is referred to many times is there once, wherever it is referred to.
+func TestNotesOfDOCXAreReadOnce(t *testing.T) {
+	ref := func(id int) string {
+		return fmt.Sprintf(`<w:p><w:r><w:t>See</w:t><w:footnoteReference w:id="%d"/></w:r></w:p>`, id)
+	}
+	note := func(id int, text string) string {
+		return fmt.Sprintf(`<w:footnote w:id="%d">`, id) + para(text) + "</w:footnote>"
+	}
+	in := func(cell string) string { return "<w:tbl><w:tr><w:tc>" + cell + "</w:tc></w:tr></w:tbl>" }
+	long := strings.Repeat("long and dull ", 5000)
+	body := ref(1) + ref(2) + in(ref(1)+ref(3)) + strings.Repeat(ref(1)+in(ref(3)), 200)
+	d, err := newExtractor(t, Config{}).readDOCX(t.Context(), docxFile(t, body,
+		part{"word/footnotes.xml", "<w:footnotes>" + note(1, long+"one") + note(2, "two") + note(3, long+"three") + "</w:footnotes>"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, b := range d.blocks {
+		all.WriteString(b.text + "\n")
+	}
+	got := all.String()
+	if n := len(got); n > 3*len(long) || !strings.HasPrefix(got, "See[1]\n[1] long and dull") || !strings.Contains(got, "dull one\nSee[2]\n[2] two\nSee[1] See[3] [3] long") ||
+		!strings.HasSuffix(got, "dull three\n"+strings.Repeat("See[1]\nSee[3]\n", 200)) {
+		t.Errorf("%d bytes: %.300q", n, got)
+	}
+}
+
 // The bounds of tags do not touch long texts, in whatever form, nor many attributes one after the other.
 func TestLongTextsOfDOCX(t *testing.T) {
 	words := strings.TrimSpace(noise(maxTag + maxTag/2)) // which is no attribute where it is text
