@@ -108,6 +108,7 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 		{"half a line", "GET /v1/docu"},
 		{"half the headers", "GET /v1/documents HTTP/1.1\r\nHost: localhost\r\nX-A: "},
 		{"after a request", "GET /v1/documents HTTP/1.1\r\nHost: localhost\r\n\r\nGET /v1/doc"},
+		{"no other request", "GET /v1/documents HTTP/1.1\r\nHost: localhost\r\n\r\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := h.dial(t)
