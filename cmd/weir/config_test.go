@@ -184,7 +184,7 @@ func TestSettingsInAFolderThatMayNotBeEntered(t *testing.T) {
 	t.Chdir(dir)
 	write(t, ".", "weir.yaml", "timeout: 3s\n")
 	mode := func(path string, m os.FileMode) {
-		if err := os.Chmod(path, m); err != nil { //nolint:gosec // the modes are what is tested
+		if err := os.Chmod(path, m); err != nil {
 			t.Error(err)
 		}
 	}

@@ -52,7 +52,7 @@ func para(text string) string { return "<w:p><w:r><w:t>" + text + "</w:t></w:r><
 func noise(n int) string {
 	var b strings.Builder
 	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, ` a%d="%x"`, i, uint32(i)*2654435761) //nolint:gosec // not negative
+		fmt.Fprintf(&b, ` a%d="%x"`, i, uint32(i)*2654435761)
 	}
 	return b.String()
 }
