@@ -52,7 +52,10 @@ func openEngine(ctx context.Context, c config, dir, cache string, m *metrics.Met
 		return nil, errors.Join(err, x.Close())
 	}
 	e := &engine{store: store, extractor: x, metrics: m}
-	if err := e.join(ctx, c, log); err != nil {
+	if err := e.connect(c); err != nil { //nolint:contextcheck // they live until their Close, not as long as this ctx
+		return nil, errors.Join(err, e.close(ctx))
+	}
+	if err := e.join(ctx, e.settings(c, log)); err != nil {
 		return nil, errors.Join(err, e.close(ctx))
 	}
 	return e, nil
@@ -88,23 +91,28 @@ func openPostgres(ctx context.Context, c config, tokens func(string) int, log *s
 	return postgres.Open(ctx, cfg)
 }
 
-// join makes the Service of the rooms that are open.
-func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
-	var err error
-	if e.chat, err = newChat(c, e.metrics); err != nil { //nolint:contextcheck // it lives until its Close, not as long as this ctx
+// connect opens the far ends that the settings name.
+func (e *engine) connect(c config) error {
+	answers, err := newChat(c, e.metrics)
+	if err != nil {
 		return err
 	}
-	if e.next, err = newEmbedder(c, e.metrics); err != nil { //nolint:contextcheck // it lives until its Close, not as long as this ctx
+	e.chat = answers // not before: a pipeline that could not be made is not to be closed
+	vectors, err := newEmbedder(c, e.metrics)
+	if err != nil {
 		return err
 	}
-	e.embedders = append(e.embedders, e.next)
-	x := e.extractor
+	e.next = vectors
+	return nil
+}
+
+// settings are those of the Service.
+func (e *engine) settings(c config, log *slog.Logger) rag.Config {
 	cfg := rag.Config{
 		Timeout: c.Timeout, AnswerTimeout: c.ChatTimeout, MaxInFlight: c.MaxInFlight, MaxCallBytes: c.MaxCallMemory, UserShare: c.UserShare, MaxFileBytes: c.MaxFileBytes,
 		IngestWorkers: c.IngestWorkers, Lease: leaseTime, DocumentTimeout: c.DocumentTimeout,
-		Calibrate:   calibration,
-		CountTokens: x.CountTokens, DecodeTokens: x.DecodeTokens, Chat: e.chat, Log: log,
-		Next: e.next, Earlier: func(live rag.Model) (rag.Embedder, error) { return e.openEarlier(c, live) }, //nolint:contextcheck // it lives until its Close
+		Calibrate: calibration, Log: log,
+		Earlier: func(live rag.Model) (rag.Embedder, error) { return e.openEarlier(c, live) },
 	}
 	if e.metrics != nil {
 		cfg.Observer = e.metrics
@@ -112,6 +120,14 @@ func (e *engine) join(ctx context.Context, c config, log *slog.Logger) error {
 	if c.to != nil {
 		cfg.Tracer = c.to
 	}
+	return cfg
+}
+
+// join makes the Service of the rooms that are open.
+func (e *engine) join(ctx context.Context, cfg rag.Config) (err error) {
+	e.embedders = append(e.embedders, e.next)
+	x := e.extractor
+	cfg.CountTokens, cfg.DecodeTokens, cfg.Chat = x.CountTokens, x.DecodeTokens, e.chat
 	if e.Service, err = rag.New(cfg, e.store, e.next, x); err != nil {
 		return err
 	}

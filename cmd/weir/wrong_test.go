@@ -88,6 +88,7 @@ func TestWrongUses(t *testing.T) {
 		{args: []string{"serve", "--listen", "8080"}},
 		{args: []string{"serve", "--listen", "localhost:http"}},
 		{args: []string{"serve", "--listen", taken.Addr().String()}},
+		{args: []string{"serve", "--data", "new", "--chat-model", "m"}, env: []string{"WEIR_EMBEDDER=none", "WEIR_CHAT_BASE_URL=http://127.0.0.1:9/v1", "WEIR_CHAT_API_KEY=two words"}},
 		{args: []string{"config", "listen"}},
 		{args: []string{"config", "--config", "no-such.yaml"}},
 		{args: []string{"config", "--config", "typo.yaml"}},
