@@ -63,91 +63,47 @@ func newSite(ctx context.Context, dir, cache string, f drillFlags, dim int) (_ *
 
 func (s *site) original() string { return filepath.Join(s.dir, "original") }
 
-// rooms are those of Weir, joined as openEngine joins them, but that no
-// setting leads to the provider of a drill.
-type rooms struct {
-	*rag.Service
-	pipeline  *embed.Pipeline // nil: the model inside the program
-	chat      *chat.Pipeline  // nil: none
-	extractor *extract.Extractor
-	store     *sqlite.Store
-
-	stopWork context.CancelFunc
-	worked   chan struct{}
-}
-
-// engine opens the rooms with the provider of at, and begins the work on
-// documents.
-func (s *site) engine(ctx context.Context, dir string, at drill.Place) (_ *rooms, err error) {
-	r := &rooms{worked: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, r.close(ctx))
-		}
-	}()
-	cfg := rag.Config{Timeout: s.timeout()}
-	embedder, err := r.providers(s.flags.chat(), at, &cfg) //nolint:contextcheck // they live until their Close, not as long as this ctx
+// engine opens the rooms with the provider of at, to which no setting leads, and
+// begins the work on documents.
+func (s *site) engine(ctx context.Context, dir string, at drill.Place) (*engine, error) {
+	x, err := extract.New(extract.Config{CacheDir: s.cache})
 	if err != nil {
 		return nil, err
 	}
-	if r.extractor, err = extract.New(extract.Config{CacheDir: s.cache}); err != nil {
-		return nil, err
+	store, err := sqlite.Open(ctx, sqlite.Config{Dir: dir})
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
 	}
-	if r.store, err = sqlite.Open(ctx, sqlite.Config{Dir: dir}); err != nil {
-		return nil, err
+	e := &engine{store: store, extractor: x, chat: chat.None{}}
+	err = s.connect(e, at) //nolint:contextcheck // they live until their Close, not as long as this ctx
+	if err == nil {
+		err = e.join(ctx, rag.Config{Timeout: s.timeout()}) // from here on the embedder is held against a stored passage
 	}
-	cfg.CountTokens = r.extractor.CountTokens
-	if r.Service, err = rag.New(cfg, r.store, embedder, r.extractor); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, e.close(ctx))
 	}
-	if _, err := r.Settle(ctx); err != nil { // from here on the embedder is held against a stored passage
-		return nil, err
-	}
-	var working context.Context
-	working, r.stopWork = context.WithCancel(ctx)
-	go func() {
-		defer close(r.worked)
-		r.Run(working)
-	}()
-	return r, nil
+	e.begin(ctx)
+	return e, nil
 }
 
-// providers opens what asks the provider of at, for answers or for vectors.
-func (r *rooms) providers(answers bool, at drill.Place, cfg *rag.Config) (rag.Embedder, error) {
-	var err error
-	if !answers {
-		r.pipeline, err = embed.New(embed.Config{BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, Network: provider.Network{RootCAs: at.Roots, Resolver: at.Resolver}})
-		return r.pipeline, err
+// connect opens what asks the provider of at, for answers or for vectors.
+func (s *site) connect(e *engine, at drill.Place) (err error) {
+	network := provider.Network{RootCAs: at.Roots, Resolver: at.Resolver}
+	if !s.flags.chat() {
+		p, err := embed.New(embed.Config{BaseURL: at.URL, Model: at.Model, Dimensions: at.Dim, Network: network})
+		if err != nil {
+			return err
+		}
+		e.next = p
+		return nil
 	}
-	if r.chat, err = chat.New(chat.Config{BaseURL: at.URL, Model: at.Model, Network: provider.Network{RootCAs: at.Roots, Resolver: at.Resolver}}); err != nil {
-		return nil, err
+	p, err := chat.New(chat.Config{BaseURL: at.URL, Model: at.Model, Network: network})
+	if err != nil {
+		return err
 	}
-	cfg.Chat = r.chat
-	return builtin.New()
-}
-
-// close puts down what is open, whether ctx has ended or not.
-func (r *rooms) close(ctx context.Context) error {
-	var errs []error
-	if r.stopWork != nil {
-		r.stopWork()
-		<-r.worked
-	}
-	if r.store != nil {
-		errs = append(errs, r.store.Close())
-	}
-	if r.extractor != nil {
-		errs = append(errs, r.extractor.Close())
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), partingTime)
-	defer cancel()
-	if r.pipeline != nil {
-		errs = append(errs, r.pipeline.Close(ctx))
-	}
-	if r.chat != nil {
-		errs = append(errs, r.chat.Close(ctx))
-	}
-	return errors.Join(errs...)
+	e.chat = p
+	e.next, err = builtin.New()
+	return err
 }
 
 // timeout is the server's. A call brings its own deadline.
@@ -161,7 +117,7 @@ func (s *site) open(ctx context.Context, at drill.Place) (_ drill.Target, err er
 	if err := os.CopyFS(w.dir, os.DirFS(s.original())); err != nil {
 		return nil, err
 	}
-	if w.rooms, err = s.engine(ctx, w.dir, at); err != nil {
+	if w.engine, err = s.engine(ctx, w.dir, at); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -207,7 +163,7 @@ func (w *drilled) listen(ctx context.Context, timeout time.Duration) (*httpapi.S
 
 // drilled is one Weir, with its callers' connections to it.
 type drilled struct {
-	*rooms
+	*engine
 	dir    string
 	hold   *hold // nil: not yet
 	url    string
@@ -222,12 +178,12 @@ var (
 	_ drill.Asker  = (*drilled)(nil)
 )
 
-// Requests counts the attempts that the pipeline made.
+// Requests counts the attempts that the pipeline of the faults made.
 func (w *drilled) Requests() int64 {
-	if w.chat != nil {
-		return w.chat.Stats().Attempts
+	if p, ok := w.chat.(*chat.Pipeline); ok {
+		return p.Stats().Attempts
 	}
-	return w.pipeline.Stats().Attempts
+	return w.pipeline().Stats().Attempts
 }
 
 // Close ends it as serve does: the server first, then what it stands on.
