@@ -46,6 +46,7 @@ var rooms = map[string][]string{
 	"internal/drill":           {"internal/chaos"},
 	"internal/load":            {},
 	"internal/load/chart":      {"internal/load"},
+	"e2e/weirtest":             {"internal/httpapi"},
 }
 
 func TestRoomsImportOnlyWhatTheFloorPlanAllows(t *testing.T) {

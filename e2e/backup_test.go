@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/e2e/weirtest"
 	"weir/internal/rag"
 )
 
@@ -37,7 +38,7 @@ func newBackupEnv(t *testing.T) *backupEnv {
 		e.work.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				name := fmt.Sprintf("log-%d-%d.md", w, i)
-				doc, _, err := e.server.client.Upload(ctx, user, rag.NewDocument{Filename: name, Content: []byte(logbook(w*100_000 + i))})
+				doc, _, err := e.server.Client.Upload(ctx, user, rag.NewDocument{Filename: name, Content: []byte(logbook(w*100_000 + i))})
 				if err != nil {
 					continue // it was killed, or told to stop
 				}
@@ -54,7 +55,7 @@ func newBackupEnv(t *testing.T) *backupEnv {
 	for range 2 {
 		e.work.Go(func() {
 			for ctx.Err() == nil {
-				_, _ = e.server.client.Retrieve(ctx, user, rag.Request{Query: common}) // that it answers is other tests' matter
+				_, _ = e.server.Client.Retrieve(ctx, user, rag.Request{Query: common}) // that it answers is other tests' matter
 			}
 		})
 	}
@@ -89,7 +90,7 @@ func restored(t *testing.T, file string, acked map[string]string) {
 	s := serve(t, fresh)
 	for id, name := range acked {
 		var last rag.Document
-		if err := s.client.Watch(t.Context(), user, id, func(d rag.Document) error { last = d; return nil }); err != nil {
+		if err := s.Client.Watch(t.Context(), user, id, func(d rag.Document) error { last = d; return nil }); err != nil {
 			t.Fatalf("%s (%s) was acknowledged before the backup and is not in it: %v", name, id, err)
 		}
 		if last.Status != rag.Ready || last.Filename != name {
@@ -97,7 +98,7 @@ func restored(t *testing.T, file string, acked map[string]string) {
 		}
 	}
 	if code := s.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, s.stderr)
+		t.Errorf("exit %d: %s", code, s.Stderr)
 	}
 }
 
@@ -109,7 +110,7 @@ func TestBackupBesideAServer(t *testing.T) {
 	e.before(40)
 	for range 8 {
 		cmd := exec.Command(binary, "backup", target, "--data", e.data)
-		cmd.Env = environment()
+		cmd.Env = weirtest.Environment()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +140,7 @@ func TestBackupBesideAServer(t *testing.T) {
 		t.Errorf("a restore under a server: %+v", r)
 	}
 	if code := e.server.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, e.server.stderr)
+		t.Errorf("exit %d: %s", code, e.server.Stderr)
 	}
 	restored(t, target, acked)
 }
@@ -154,12 +155,12 @@ func TestServerDiesDuringABackup(t *testing.T) {
 	go func() { done <- weir(t, "backup", target, "--data", e.data) }()
 	timer := time.NewTimer(20 * time.Millisecond)
 	<-timer.C
-	e.server.kill()
+	e.server.Kill()
 	again := serve(t, e.data)
 	r := <-done
 	e.end()
 	if code := again.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, again.stderr)
+		t.Errorf("exit %d: %s", code, again.Stderr)
 	}
 	if r.code != 0 {
 		t.Fatalf("%+v", r)
@@ -175,7 +176,7 @@ func TestBackupToAFullDisk(t *testing.T) {
 	data, disk := filepath.Join(t.TempDir(), "data"), t.TempDir()
 	s := serve(t, data)
 	for i := range 30 {
-		if _, _, err := s.client.Upload(t.Context(), user, rag.NewDocument{Filename: fmt.Sprint(i, ".md"), Content: []byte(logbook(i))}); err != nil {
+		if _, _, err := s.Client.Upload(t.Context(), user, rag.NewDocument{Filename: fmt.Sprint(i, ".md"), Content: []byte(logbook(i))}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -149,7 +149,7 @@ func backupIsRestored(t *testing.T, d *docs, f fence) {
 
 // policyIsSent holds the policy of the page against the one that comes with it.
 func policyIsSent(t *testing.T, d *docs, f fence) {
-	ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.server.url+"/", http.NoBody)
+	ask, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.server.URL+"/", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func answeredByAModel(t *testing.T, d *docs, f fence) {
 	defer model.Close()
 	other := *d
 	other.server = serve(t, filepath.Join(t.TempDir(), "data"), "--docs", examples, "--chat-model", "gpt-4.1-mini", "--chat-base-url", model.URL+"/v1")
-	defer other.server.kill()
+	defer other.server.Kill()
 	other.compare(t, f.text, other.run(t, `curl -s http://127.0.0.1:8080/v1/ask -H 'Content-Type: application/json' -d '{"query":"How many hours must I use my CPAP machine before the plan buys it?","stream":false}'`), "")
 }
 
@@ -213,6 +213,6 @@ func pythonRuns(t *testing.T, d *docs, f fence) {
 		text = "import asyncio\nuser_id, question = 'default', 'What is my deductible?'\nasync def main():\n    from weir_rag import RAGTool\n" +
 			regexp.MustCompile(`(?m)^`).ReplaceAllString(text, "    ") + "\n    assert chunks, chunks.error\nasyncio.run(main())\n"
 	}
-	file := write(t, t.TempDir(), "block.py", strings.ReplaceAll(text, "http://127.0.0.1:8080", d.server.url))
+	file := write(t, t.TempDir(), "block.py", strings.ReplaceAll(text, "http://127.0.0.1:8080", d.server.URL))
 	d.run(t, "env WEIR_URL=http://127.0.0.1:8080 "+python+" "+file)
 }

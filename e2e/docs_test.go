@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"weir/e2e/weirtest"
 )
 
 // fence is one fenced block of a page.
@@ -161,7 +163,7 @@ var assigned = regexp.MustCompile(`(?m)^(\w+)=`)
 // server here. Variables live on to the next.
 func (d *docs) run(t *testing.T, lines string) string {
 	t.Helper()
-	lines = strings.ReplaceAll(lines, "http://127.0.0.1:8080", d.server.url)
+	lines = strings.ReplaceAll(lines, "http://127.0.0.1:8080", d.server.URL)
 	lines = strings.ReplaceAll(lines, "go run ./cmd/weir", "weir")
 	script := "set -euo pipefail\n[ ! -e \"$STATE\" ] || . \"$STATE\"\n" + lines + "\n"
 	for _, name := range assigned.FindAllStringSubmatch(lines, -1) {
@@ -171,7 +173,7 @@ func (d *docs) run(t *testing.T, lines string) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = repository
-	cmd.Env = append(environment(), "HOME="+d.home, "PATH="+d.path+":"+os.Getenv("PATH"), "WEIR_DATA="+d.data, "STATE="+d.state)
+	cmd.Env = append(weirtest.Environment(), "HOME="+d.home, "PATH="+d.path+":"+os.Getenv("PATH"), "WEIR_DATA="+d.data, "STATE="+d.state)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

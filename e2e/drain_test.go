@@ -108,7 +108,7 @@ type answerOf struct {
 }
 
 func (s *server) ask(t *testing.T, method, path, body string) answerOf {
-	r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
 	if err != nil {
 		return answerOf{err: err}
 	}
@@ -131,7 +131,7 @@ func TestTerm(t *testing.T) {
 	flags := append(p.flags(), "--timeout", "20s", "--drain-delay", "1s", "--drain-timeout", "30s")
 	s := serve(t, data, flags...)
 	p.stall()
-	doc, _, err := s.client.Upload(t.Context(), user, rag.NewDocument{Filename: "log.md", Content: []byte(logbook(1))})
+	doc, _, err := s.Client.Upload(t.Context(), user, rag.NewDocument{Filename: "log.md", Content: []byte(logbook(1))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestTerm(t *testing.T) {
 	watched, first := make(chan error, 1), make(chan struct{})
 	go func() {
 		once := sync.OnceFunc(func() { close(first) })
-		watched <- s.client.Watch(t.Context(), user, doc.ID, func(rag.Document) error { once(); return nil })
+		watched <- s.Client.Watch(t.Context(), user, doc.ID, func(rag.Document) error { once(); return nil })
 	}()
 	waitFor(t, "the stream", first)
 	asked := make(chan answerOf, 1)
@@ -147,7 +147,7 @@ func TestTerm(t *testing.T) {
 	waitFor(t, "the question's request", p.asked)
 
 	began := time.Now()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	for s.ask(t, "GET", "/readyz", "").status != http.StatusServiceUnavailable {
@@ -165,17 +165,17 @@ func TestTerm(t *testing.T) {
 	if got := waitFor(t, "the answer", asked); got.status != 200 {
 		t.Errorf("the call under way: %+v", got)
 	}
-	waitFor(t, "the end", s.ended)
-	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit %d: %s", code, s.stderr)
+	waitFor(t, "the end", s.Ended)
+	if code := s.Cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit %d: %s", code, s.Stderr)
 	}
 	t.Logf("ended %v after the signal", time.Since(began))
 	s = serve(t, data, p.flags()...)
-	if got, err := s.client.Wait(t.Context(), user, doc.ID); err != nil || got.Status != rag.Ready {
+	if got, err := s.Client.Wait(t.Context(), user, doc.ID); err != nil || got.Status != rag.Ready {
 		t.Errorf("the document: %+v, %v", got, err)
 	}
 	if code := s.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, s.stderr)
+		t.Errorf("exit %d: %s", code, s.Stderr)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestTermIsBounded(t *testing.T) {
 	asked := make(chan answerOf, 1)
 	go func() { asked <- s.ask(t, "POST", "/v1/retrieve", `{"query":"harbour","mode":"vector"}`) }()
 	waitFor(t, "the question's request", p.asked)
-	half, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://")) // one who is not done with the headers
+	half, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")) // one who is not done with the headers
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,19 +217,19 @@ func TestSecondSignalWithCallsUnderWay(t *testing.T) {
 	p.stall()
 	go func() { _ = s.ask(t, "POST", "/v1/retrieve", `{"query":"harbour","mode":"vector"}`) }()
 	waitFor(t, "the question's request", p.asked)
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for !strings.Contains(s.stderr.String(), "a second signal") {
+	for !strings.Contains(s.Stderr.String(), "a second signal") {
 		if s.ask(t, "GET", "/healthz", "").err != nil {
 			t.Fatal("it is gone after the first")
 		}
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the end", s.ended)
-	if code := s.cmd.ProcessState.ExitCode(); code != 1 {
+	waitFor(t, "the end", s.Ended)
+	if code := s.Cmd.ProcessState.ExitCode(); code != 1 {
 		t.Errorf("exit %d", code)
 	}
 }
@@ -264,20 +264,20 @@ func TestHangup(t *testing.T) {
 	}
 	issue("first.example")
 	s := serve(t, filepath.Join(dir, "data"), "--tls-cert", cert, "--tls-key", key)
-	address := strings.TrimPrefix(s.url, "https://")
+	address := strings.TrimPrefix(s.URL, "https://")
 	if got := shown(address); !strings.Contains(got, "first.example") {
 		t.Fatalf("it shows %q", got)
 	}
 	issue("second.example")
-	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	for began := time.Now(); !strings.Contains(shown(address), "second.example"); {
 		if time.Since(began) > patience {
-			t.Fatalf("it shows the first: %s", s.stderr)
+			t.Fatalf("it shows the first: %s", s.Stderr)
 		}
 	}
 	if code := s.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, s.stderr)
+		t.Errorf("exit %d: %s", code, s.Stderr)
 	}
 }

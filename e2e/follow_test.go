@@ -46,8 +46,8 @@ func TestServersFollowAMove(t *testing.T) {
 		k.docs[strconv.Itoa(i)+".md"] = logbook(i)
 	}
 	k.begin()
-	k.upload(t, f.old.client)
-	k.waitForAll(t, f.old.client)
+	k.upload(t, f.old.Client)
+	k.waitForAll(t, f.old.Client)
 	f.next, f.lone = start(r.settings(1)...), start()
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -65,11 +65,11 @@ func TestServersFollowAMove(t *testing.T) {
 	f.upload(t, f.old, "by-old.md", to(1))
 	f.upload(t, f.lone, "by-lone.md", to(1))
 	for _, s := range []*server{f.old, f.lone} {
-		if _, err := s.client.StartReembed(t.Context(), false); rag.CodeOf(err) != rag.Conflict {
+		if _, err := s.Client.StartReembed(t.Context(), false); rag.CodeOf(err) != rag.Conflict {
 			t.Errorf("a server whose settings are behind was asked to move: %v", err)
 		}
 	}
-	if _, err := f.lone.client.Retrieve(t.Context(), user, rag.Request{Query: "what did ship01 note?", Mode: rag.Vector}); rag.CodeOf(err) != rag.Unavailable {
+	if _, err := f.lone.Client.Retrieve(t.Context(), user, rag.Request{Query: "what did ship01 note?", Mode: rag.Vector}); rag.CodeOf(err) != rag.Unavailable {
 		t.Errorf("vectors alone, and no provider: %v", err)
 	}
 	// And back, by a process of its own.
@@ -89,11 +89,11 @@ func TestServersFollowAMove(t *testing.T) {
 // moveOn has a server move the documents and waits until it has.
 func (f *fleet) moveOn(t *testing.T, s *server) {
 	t.Helper()
-	if _, err := s.client.StartReembed(t.Context(), false); err != nil {
+	if _, err := s.Client.StartReembed(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	until(t, patience, "the move", func() bool {
-		st, err := s.client.Status(t.Context())
+		st, err := s.Client.Status(t.Context())
 		if err != nil || st.Move == nil || st.Move.Error != nil {
 			t.Fatalf("%+v, %v", st.Move, err)
 		}
@@ -107,7 +107,7 @@ func (f *fleet) follow(t *testing.T, m rag.Model) {
 	began := time.Now()
 	for i, s := range f.all() {
 		until(t, followTime-time.Since(began), fmt.Sprintf("server %d follows to %s", i, m.Name), func() bool {
-			st, err := s.client.Status(t.Context())
+			st, err := s.Client.Status(t.Context())
 			if err != nil || st.Model == nil {
 				t.Fatalf("%+v, %v", st, err)
 			}
@@ -123,12 +123,12 @@ func (f *fleet) follow(t *testing.T, m rag.Model) {
 // upload stores a document and waits until it is ready.
 func (f *fleet) upload(t *testing.T, s *server, name string, m rag.Model) {
 	t.Helper()
-	d, _, err := s.client.Upload(t.Context(), user, rag.NewDocument{Filename: name, Content: []byte("# " + name + "\n\nThe dinghy is called Petrel.\n")})
+	d, _, err := s.Client.Upload(t.Context(), user, rag.NewDocument{Filename: name, Content: []byte("# " + name + "\n\nThe dinghy is called Petrel.\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	until(t, patience, name+" is ready", func() bool {
-		d, err = s.client.Document(t.Context(), user, d.ID)
+		d, err = s.Client.Document(t.Context(), user, d.ID)
 		if err != nil || d.Status == rag.Failed {
 			t.Fatalf("%+v, %v", d, err)
 		}
@@ -159,7 +159,7 @@ func (f *fleet) ask(ctx context.Context, t *testing.T, w int) {
 	least := 0.001
 	for i := w; ctx.Err() == nil; i++ {
 		s, n := f.all()[i%3], i%movedDocuments
-		got, err := s.client.Retrieve(ctx, user, rag.Request{
+		got, err := s.Client.Retrieve(ctx, user, rag.Request{
 			Query: fmt.Sprintf("what did ship%02d note in watch%02dx3x2?", n, n), SimilarityThreshold: &least,
 		})
 		if ctx.Err() != nil {

@@ -33,7 +33,7 @@ func newKey(t *testing.T, data string, args ...string) madeKey {
 // with is the server as seen with a key.
 func (s *server) with(t *testing.T, key string) *httpapi.Client {
 	t.Helper()
-	c, err := httpapi.NewClient(httpapi.ClientConfig{BaseURL: s.url, Key: key})
+	c, err := httpapi.NewClient(httpapi.ClientConfig{BaseURL: s.URL, Key: key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,23 +92,23 @@ func TestKeysOfAServer(t *testing.T) {
 	if err := os.WriteFile(keys, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	until(t, patience, "word of the broken file", func() bool { return strings.Contains(s.stderr.String(), "cannot be used") })
+	until(t, patience, "word of the broken file", func() bool { return strings.Contains(s.Stderr.String(), "cannot be used") })
 	if err := os.Remove(keys); err != nil {
 		t.Fatal(err)
 	}
-	until(t, patience, "word of the lost file", func() bool { return strings.Contains(s.stderr.String(), "no such file") })
+	until(t, patience, "word of the lost file", func() bool { return strings.Contains(s.Stderr.String(), "no such file") })
 	if a, b, none := code(s.with(t, ann.Secret), ""), code(s.with(t, bob.Secret), ""), code(s.with(t, ""), "ann"); a != "" || b != rag.Unauthorized || none != rag.Unauthorized {
 		t.Errorf("without a file: ann %q, bob %q, nobody %q", a, b, none)
 	}
 	if c := s.stop(t); c != 0 {
-		t.Errorf("exit code %d: %s", c, s.stderr)
+		t.Errorf("exit code %d: %s", c, s.Stderr)
 	}
 	content, err := os.ReadFile(audit)
 	if err != nil || !strings.Contains(string(content), `"user":"bob"`) || strings.Contains(string(content), "secret-name") || strings.Contains(string(content), "neighbour") {
 		t.Errorf("the audit log: %v %s", err, content)
 	}
 	for _, secret := range []string{ann.Secret, bob.Secret} {
-		if strings.Contains(s.stderr.String()+string(content), secret) {
+		if strings.Contains(s.Stderr.String()+string(content), secret) {
 			t.Error("a key is in a log")
 		}
 	}
@@ -125,13 +125,13 @@ func TestReload(t *testing.T) {
 		t.Fatalf("%q %q %q", a, b, over)
 	}
 	hangup := func() {
-		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		if err := s.Cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write(t, dir, "weir.yaml", "user_rate: [\n")
 	hangup()
-	until(t, patience, "word of the broken settings", func() bool { return strings.Contains(s.stderr.String(), "cannot be read again") })
+	until(t, patience, "word of the broken settings", func() bool { return strings.Contains(s.Stderr.String(), "cannot be read again") })
 	if got := code(c, ""); got != rag.RateLimited && got != "" {
 		t.Errorf("after broken settings: %q", got)
 	}
@@ -140,9 +140,9 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	hangup()
-	until(t, patience, "the reload", func() bool { return strings.Contains(s.stderr.String(), "msg=reloaded") })
-	if !strings.Contains(s.stderr.String(), "WEIR_TIMEOUT") {
-		t.Errorf("the log does not name what needs a restart: %s", s.stderr)
+	until(t, patience, "the reload", func() bool { return strings.Contains(s.Stderr.String(), "msg=reloaded") })
+	if !strings.Contains(s.Stderr.String(), "WEIR_TIMEOUT") {
+		t.Errorf("the log does not name what needs a restart: %s", s.Stderr)
 	}
 	for i := range 50 {
 		if got := code(c, ""); got != "" {
@@ -158,7 +158,7 @@ func TestMetricsNeedAKey(t *testing.T) {
 	ann, prom := newKey(t, data, "--user", "ann"), newKey(t, data, "--service", "--scope", "metrics")
 	s := serve(t, data)
 	get := func(key string) int {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/metrics", nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/metrics", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -94,11 +94,11 @@ func undisturbed(t *testing.T, docs map[string]string) (whole map[string]int, to
 	began := time.Now()
 	k := &killing{docs: docs}
 	k.begin()
-	k.upload(t, s.client)
-	whole = k.waitForAll(t, s.client)
+	k.upload(t, s.Client)
+	whole = k.waitForAll(t, s.Client)
 	took = time.Since(began)
 	if code := s.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, s.stderr)
+		t.Errorf("exit %d: %s", code, s.Stderr)
 	}
 	if len(whole) != len(docs) || total(whole) < 3*len(docs) || total(whole) > rag.MaxChunks {
 		t.Fatalf("%d passages of %d documents make no good test", total(whole), len(whole))
@@ -132,19 +132,19 @@ func (k *killing) begin() { k.acked, k.ready = map[string]string{}, map[string]s
 func (k *killing) killAfter(t *testing.T, moment time.Duration) {
 	t.Helper()
 	s := serve(t, k.data)
-	k.check(t, s.client)
+	k.check(t, s.Client)
 	timer := time.NewTimer(moment)
 	defer timer.Stop()
 	var work sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
-	work.Go(func() { k.upload(t, s.client) })
+	work.Go(func() { k.upload(t, s.Client) })
 	work.Go(func() {
 		for ctx.Err() == nil {
-			k.look(ctx, s.client)
+			k.look(ctx, s.Client)
 		}
 	})
 	<-timer.C
-	s.kill()
+	s.Kill()
 	cancel()
 	work.Wait()
 }
@@ -302,22 +302,22 @@ func (k *killing) waitForAll(t *testing.T, c *httpapi.Client) map[string]int {
 func (k *killing) finish(t *testing.T) {
 	t.Helper()
 	s := serve(t, k.data)
-	k.check(t, s.client)
-	k.waitForAll(t, s.client)
-	k.upload(t, s.client)
+	k.check(t, s.Client)
+	k.waitForAll(t, s.Client)
+	k.upload(t, s.Client)
 	if len(k.acked) != len(k.docs) {
 		t.Errorf("%d ids for %d documents: one content has two", len(k.acked), len(k.docs))
 	}
-	got := k.waitForAll(t, s.client)
+	got := k.waitForAll(t, s.Client)
 	if !maps.Equal(got, k.whole) {
 		t.Errorf("in the end there are %v, want %v", got, k.whole)
 	}
-	k.look(t.Context(), s.client)
-	k.check(t, s.client)
-	if found := k.findable(t, s.client); len(found) != len(k.docs) || total(found) != total(k.whole) {
+	k.look(t.Context(), s.Client)
+	k.check(t, s.Client)
+	if found := k.findable(t, s.Client); len(found) != len(k.docs) || total(found) != total(k.whole) {
 		t.Errorf("%d passages of %d documents are found, want %d of %d", total(found), len(found), total(k.whole), len(k.docs))
 	}
 	if code := s.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, s.stderr)
+		t.Errorf("exit %d: %s", code, s.Stderr)
 	}
 }

@@ -65,7 +65,7 @@ type opening struct {
 
 func (s *server) knock(t *testing.T, key string, k knock, headers ...string) opening {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), k.method, s.url+k.path, strings.NewReader(k.body))
+	r, err := http.NewRequestWithContext(t.Context(), k.method, s.URL+k.path, strings.NewReader(k.body))
 	if err != nil {
 		t.Fatal(err)
 	}

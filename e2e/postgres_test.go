@@ -45,7 +45,7 @@ func TestThreeServersOneDatabase(t *testing.T) {
 		uploads.Go(func() {
 			for i := range next {
 				for try := i; ; try++ { // at another server, where one was killed
-					_, _, err := at(try).client.Upload(ctx, user, rag.NewDocument{Filename: fmt.Sprintf("%03d.md", i), Content: []byte(logbook(i))})
+					_, _, err := at(try).Client.Upload(ctx, user, rag.NewDocument{Filename: fmt.Sprintf("%03d.md", i), Content: []byte(logbook(i))})
 					if err == nil {
 						break
 					}
@@ -65,7 +65,7 @@ func TestThreeServersOneDatabase(t *testing.T) {
 		}
 		if i%(documents/servers) == documents/servers/2 {
 			victim := i / (documents / servers)
-			at(victim).kill()
+			at(victim).Kill()
 			start(victim)
 		}
 	}
@@ -74,7 +74,7 @@ func TestThreeServersOneDatabase(t *testing.T) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		ready, _, err := at(0).client.Documents(ctx, user, rag.Page{Limit: rag.MaxPage, Status: rag.Ready})
+		ready, _, err := at(0).Client.Documents(ctx, user, rag.Page{Limit: rag.MaxPage, Status: rag.Ready})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestThreeServersOneDatabase(t *testing.T) {
 		}
 	}
 	for i := range servers {
-		c := at(i).client
+		c := at(i).Client
 		all, _, err := c.Documents(ctx, user, rag.Page{Limit: rag.MaxPage})
 		if err != nil || len(all) != documents {
 			t.Errorf("server %d has %d documents, %v", i, len(all), err)
@@ -107,7 +107,7 @@ func TestThreeServersOneDatabase(t *testing.T) {
 		t.Logf("server %d: documents by their number of passages: %v", i, whole)
 	}
 	var chunks int64
-	for _, d := range must(at(0).client.Documents(ctx, user, rag.Page{Limit: rag.MaxPage})) {
+	for _, d := range must(at(0).Client.Documents(ctx, user, rag.Page{Limit: rag.MaxPage})) {
 		chunks += int64(d.Chunks)
 	}
 	if n := db.Number(t, database, "SELECT count(*) FROM weir.vectors"); n != chunks {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/e2e/weirtest"
 	"weir/internal/rag"
 )
 
@@ -22,7 +23,7 @@ const examples = "../examples"
 func TestFirstSteps(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := serve(t, data, "--docs", examples)
-	_, command, _ := strings.Cut(s.head, "or try:\n")
+	_, command, _ := strings.Cut(s.Head, "or try:\n")
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", command).Output()
 	if err != nil {
 		t.Fatalf("%s: %v", command, err)
@@ -45,11 +46,11 @@ func TestFirstSteps(t *testing.T) {
 	if r := weir(t, "search", "what is the dinghy called?", "--data", data); !strings.Contains(r.out, "Petrel") {
 		t.Errorf("%+v", r)
 	}
-	if r := weir(t, "serve", "--data", data, "--listen", "127.0.0.1:0"); r.code != 1 || !strings.Contains(r.stderr, "process "+strconv.Itoa(s.cmd.Process.Pid)) {
+	if r := weir(t, "serve", "--data", data, "--listen", "127.0.0.1:0"); r.code != 1 || !strings.Contains(r.stderr, "process "+strconv.Itoa(s.Cmd.Process.Pid)) {
 		t.Errorf("a second server: %+v", r)
 	}
 	if code := s.stop(t); code != 0 {
-		t.Errorf("exit %d: %s", code, s.stderr)
+		t.Errorf("exit %d: %s", code, s.Stderr)
 	}
 	if r := weir(t, "doctor", "--data", data, "--listen", "127.0.0.1:0"); r.code != 0 {
 		t.Errorf("%+v", r)
@@ -61,8 +62,8 @@ func TestRestart(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	serve(t, data, "--docs", examples).stop(t)
 	s := serve(t, data, "--docs", examples)
-	if !strings.Contains(s.stderr.String(), "9 there already") {
-		t.Errorf("said %s", s.stderr)
+	if !strings.Contains(s.Stderr.String(), "9 there already") {
+		t.Errorf("said %s", s.Stderr)
 	}
 	s.stop(t)
 }
@@ -108,7 +109,7 @@ func TestResultsThatAreLost(t *testing.T) {
 	}
 	defer full.Close()
 	cmd := exec.CommandContext(t.Context(), binary, "version")
-	cmd.Env = environment()
+	cmd.Env = weirtest.Environment()
 	var stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = full, &stderr
 	if err := cmd.Run(); err == nil || !strings.Contains(stderr.String(), "could not be written") {
@@ -126,8 +127,8 @@ func TestInterruptedIngest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "ingest", docs, "--data", data)
-	cmd.Env = environment()
-	var stderr buffer
+	cmd.Env = weirtest.Environment()
+	var stderr weirtest.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -161,12 +162,12 @@ func TestInterruptedIngest(t *testing.T) {
 // A second signal does not wait for anything.
 func TestSecondSignal(t *testing.T) {
 	s := serve(t, t.TempDir())
-	_ = s.cmd.Process.Signal(syscall.SIGINT)
-	_ = s.cmd.Process.Signal(syscall.SIGINT)
+	_ = s.Cmd.Process.Signal(syscall.SIGINT)
+	_ = s.Cmd.Process.Signal(syscall.SIGINT)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
-	case <-s.ended:
+	case <-s.Ended:
 	case <-timer.C:
 		t.Error("it goes on")
 	}

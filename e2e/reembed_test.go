@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/e2e/weirtest"
 	"weir/internal/embed/embedtest"
 	"weir/internal/rag"
 )
@@ -47,8 +48,8 @@ func TestKillDuringReembed(t *testing.T) {
 		k.docs[strconv.Itoa(i)+".md"] = logbook(i)
 	}
 	k.begin()
-	k.upload(t, s.client)
-	k.waitForAll(t, s.client)
+	k.upload(t, s.Client)
+	k.waitForAll(t, s.Client)
 	s.stop(t)
 
 	seed := uint64(time.Now().UnixNano())
@@ -90,7 +91,7 @@ func (r *reembedding) move(t *testing.T, to int, after time.Duration) (ended boo
 	done := make(chan bool, 1)
 	work.Go(func() {
 		cmd := exec.CommandContext(ctx, binary, "reembed", "--data", r.data)
-		cmd.Env = environment()
+		cmd.Env = weirtest.Environment()
 		out, err := cmd.CombinedOutput()
 		if err == nil {
 			t.Logf("%s", out)
@@ -112,10 +113,10 @@ func (r *reembedding) move(t *testing.T, to int, after time.Duration) (ended boo
 	cancel()
 	work.Wait()
 	if !ended {
-		s.kill()
+		s.Kill()
 		return false
 	}
-	if d, _, err := s.client.Documents(t.Context(), user, rag.Page{Limit: rag.MaxPage}); err != nil {
+	if d, _, err := s.Client.Documents(t.Context(), user, rag.Page{Limit: rag.MaxPage}); err != nil {
 		t.Error(err)
 	} else {
 		for _, d := range d {
@@ -133,7 +134,7 @@ func (r *reembedding) ask(ctx context.Context, t *testing.T, s *server, w int) {
 	least := 0.001 // the provider's vectors are of words, and a passage has many
 	for i := w; ctx.Err() == nil; i++ {
 		n := i % movedDocuments
-		got, err := s.client.Retrieve(ctx, user, rag.Request{
+		got, err := s.Client.Retrieve(ctx, user, rag.Request{
 			Query: fmt.Sprintf("what did ship%02d note in watch%02dx3x2?", n, n), SimilarityThreshold: &least,
 		})
 		if ctx.Err() != nil {

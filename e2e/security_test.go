@@ -198,7 +198,7 @@ func TestKeysElsewhere(t *testing.T) {
 			t.Errorf("%v: %v", h[0], o)
 		}
 	}
-	if strings.Contains(s.stderr.String(), ann) {
+	if strings.Contains(s.Stderr.String(), ann) {
 		t.Error("the key is in the log")
 	}
 }

@@ -40,11 +40,11 @@ func TestDatabaseFailsUnderCallers(t *testing.T) {
 		}
 		config := write(t, t.TempDir(), "weir.yaml", "database_url: "+url+"\nstore: postgres\n")
 		s := serve(t, filepath.Join(t.TempDir(), "data"), "--config", config)
-		d, _, err := s.client.Upload(t.Context(), user, rag.NewDocument{Filename: "log.md", Content: []byte(logbook(1))})
+		d, _, err := s.Client.Upload(t.Context(), user, rag.NewDocument{Filename: "log.md", Content: []byte(logbook(1))})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d, err = s.client.Wait(t.Context(), user, d.ID); err != nil || d.Status != rag.Ready {
+		if d, err = s.Client.Wait(t.Context(), user, d.ID); err != nil || d.Status != rag.Ready {
 			t.Fatalf("%+v, %v", d, err)
 		}
 		faults := []fault{
@@ -154,7 +154,7 @@ func (c *crowd) begin(ctx context.Context) {
 }
 
 func (c *crowd) one(ctx context.Context) error {
-	got, err := c.s.client.Retrieve(ctx, user, rag.Request{Query: "what did ship01 note in watch01x3x2?", TimeoutMS: int(troubleDeadline.Milliseconds())})
+	got, err := c.s.Client.Retrieve(ctx, user, rag.Request{Query: "what did ship01 note in watch01x3x2?", TimeoutMS: int(troubleDeadline.Milliseconds())})
 	if err == nil && len(got.Chunks) == 0 {
 		err = fmt.Errorf("an empty answer: %+v", got)
 	}
@@ -187,7 +187,7 @@ func status(t *testing.T, s *server, path string) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

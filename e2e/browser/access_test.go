@@ -16,7 +16,7 @@ import (
 // All that the page does, with no mouse.
 func TestKeyboardAlone(t *testing.T) {
 	s := serve(t, nil)
-	b := open(t, s.url+"/#/flow", screen{})
+	b := open(t, s.URL+"/#/flow", screen{})
 	b.shows("#flow-state", "All is well")
 	tabTo := func(selector string) {
 		t.Helper()
@@ -66,7 +66,7 @@ func TestKeyboardAlone(t *testing.T) {
 
 // What has the focus can be seen to have it.
 func TestFocusIsSeen(t *testing.T) {
-	b := open(t, serve(t, nil, "--docs", examples).url+"/#/documents", screen{})
+	b := open(t, serve(t, nil, "--docs", examples).URL+"/#/documents", screen{})
 	b.shows(".doc", "plan-handbook.pdf")
 	for range 25 {
 		b.keys(kb.Tab)
@@ -81,7 +81,7 @@ func TestNoViewScrollsSideways(t *testing.T) {
 	s := serve(t, nil, "--docs", examples)
 	put(t, s, strings.Repeat("averylongnamewithoutanyspace", 8)+".md", "# "+strings.Repeat("Wide", 60)+"\n\n"+strings.Repeat("unbreakable", 40)+" handbook")
 	for _, width := range []int64{320, 375, 768, 1280} {
-		b := open(t, s.url, screen{width: width, height: 800, phone: width < 500})
+		b := open(t, s.URL, screen{width: width, height: 800, phone: width < 500})
 		fits := func(what string) {
 			t.Helper()
 			if over := eval[float64](b, "document.scrollingElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
@@ -204,7 +204,7 @@ func TestAxe(t *testing.T) {
 
 // In forced colours the bars and marks are still told from what is around.
 func TestForcedColors(t *testing.T) {
-	b := open(t, serve(t, nil, "--docs", examples).url, screen{})
+	b := open(t, serve(t, nil, "--docs", examples).URL, screen{})
 	b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "forced-colors", Value: "active"}, {Name: "prefers-color-scheme", Value: "dark"}}))
 	b.onlyPassages()
 	b.ask("CPAP machine")

@@ -201,7 +201,7 @@ func TestRefusals(t *testing.T) {
 
 func TestNothingFoundSaysWhy(t *testing.T) {
 	s := serve(t, nil)
-	b := open(t, s.url, screen{})
+	b := open(t, s.URL, screen{})
 	b.onlyPassages()
 	b.ask("anything")
 	b.shows("#notices [data-code=no_documents]", "There are no documents yet")

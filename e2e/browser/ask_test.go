@@ -8,7 +8,7 @@ const examples = "../../examples"
 
 func TestPassages(t *testing.T) {
 	s := serve(t, nil, "--docs", examples)
-	b := open(t, s.url+"/#/ask", screen{})
+	b := open(t, s.URL+"/#/ask", screen{})
 	b.until("document.activeElement.id === 'question'")
 	b.until("document.querySelector('#pill').dataset.level === 'ok'")
 	b.shot("ask-empty")

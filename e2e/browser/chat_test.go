@@ -33,7 +33,7 @@ func TestAnswerOfTheServer(t *testing.T) {
 	env, down := chatProvider(t)
 	s := serve(t, env)
 	put(t, s, "boats.md", "# Boats\n\nThe dinghy is called Petrel.")
-	b := open(t, s.url, screen{})
+	b := open(t, s.URL, screen{})
 	b.ask("What is the dinghy called?")
 	b.shows("#answer-foot", "test-chat")
 	b.shows("#answer-body strong", "Petrel")
@@ -55,7 +55,7 @@ func TestAnswerOfTheServer(t *testing.T) {
 func TestNoChatModelIsSaid(t *testing.T) {
 	s := serve(t, nil)
 	put(t, s, "boats.md", "# Boats\n\nThe dinghy is called Petrel.")
-	b := open(t, s.url, screen{})
+	b := open(t, s.URL, screen{})
 	b.ask("What is the dinghy called?")
 	b.shows("#notices [data-level=info]", "No answer was written")
 	b.shows("#passage-1", "Petrel")

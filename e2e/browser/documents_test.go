@@ -53,7 +53,7 @@ func TestUploadIsSeenAtEveryStage(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := serve(t, append(env, "WEIR_EMBEDDING_BATCH=1"))
-	b := open(t, s.url+"/#/documents", screen{})
+	b := open(t, s.URL+"/#/documents", screen{})
 	b.shows("#list-empty", "No documents yet")
 	b.shot("documents-empty")
 	b.record()
@@ -74,7 +74,7 @@ func TestUploadIsSeenAtEveryStage(t *testing.T) {
 
 func TestDropAndSameAgainAndTooOld(t *testing.T) {
 	s := serve(t, nil)
-	b := open(t, s.url+"/", screen{})
+	b := open(t, s.URL+"/", screen{})
 	b.until("document.querySelector('#pill').dataset.level === 'ok'")
 	one, two := write(t, "one.md", "# One\n\nThe first."), write(t, "two.txt", "The second, in plain text.")
 	drop := func(paths ...string) {
@@ -115,7 +115,7 @@ func TestFilterCancelAndDelete(t *testing.T) {
 	if err := p.Set(t.Context(), chaos.Never); err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, s.url+"/#/documents", screen{})
+	b := open(t, s.URL+"/#/documents", screen{})
 	b.until("document.querySelectorAll('.doc').length === 2")
 	b.click("#choose")
 	b.choose(write(t, "stuck.md", "# Stuck\n\nNobody embeds this."))
@@ -140,7 +140,7 @@ func TestFilterCancelAndDelete(t *testing.T) {
 	b.until("document.activeElement.id === 'list-title'")
 	b.run(chromedp.Evaluate("document.querySelector('#filter-name').value = ''; document.querySelector('#filter-status').value = 'ready'; document.querySelector('#filter-status').dispatchEvent(new Event('change'))", nil))
 	b.until("[...document.querySelectorAll('.doc .name')].map((e) => e.innerText).join() === 'keep.md'")
-	docs, _, err := s.client.Documents(t.Context(), "default", rag.Page{Limit: 50})
+	docs, _, err := s.Client.Documents(t.Context(), "default", rag.Page{Limit: 50})
 	if err != nil || len(docs) != 2 {
 		t.Errorf("the server has %v, %v", docs, err)
 	}
@@ -152,7 +152,7 @@ func TestStoredHTMLIsText(t *testing.T) {
 	name := `<img src=x onerror=alert(1)><script>alert(2)<\script>.md`
 	put(t, s, name, "# <script>alert('title')</script>\n\nzebra <img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script> <svg onload=alert(3)> [x](javascript:alert(4))\n")
 	put(t, s, "page.html", "<html><head><title>t</title><script>document.title='owned'</script></head><body><h1>zebra &lt;script&gt;alert(5)&lt;/script&gt;</h1><p onclick=alert(6)>the zebra &lt;img src=x onerror=alert(7)&gt;</p></body></html>")
-	b := open(t, s.url+"/#/documents", screen{})
+	b := open(t, s.URL+"/#/documents", screen{})
 	b.shows(".doc .name", name)
 	b.click("nav [data-view=ask]")
 	b.onlyPassages()

@@ -10,7 +10,7 @@ import (
 
 // What looks at the server mean: the kind of trouble, worst first.
 func TestJudgement(t *testing.T) {
-	b := open(t, serve(t, []string{"WEIR_EMBEDDER=none"}).url, screen{})
+	b := open(t, serve(t, []string{"WEIR_EMBEDDER=none"}).URL, screen{})
 	b.run(chromedp.Evaluate(`window.looks = (...statuses) => statuses.map((s, i) => ({ at: 1000 * i, status: { in_flight: [], refused: 0, waiting: 0, embedder: {}, ...s } }));
 		window.pipe = (p) => ({ pipeline: { breaker: "closed", failed: 0, attempts: 0, slots: 0, calls_refused: 0, oldest_ms: 0, typical_ms: 20, pause_ms: 0, ...p } }); true`, nil))
 	tests := []struct{ name, given, want string }{

@@ -25,6 +25,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"weir/e2e/weirtest"
 )
 
 var (
@@ -48,7 +50,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("skipped: there is no Chromium to drive the page in:", err)
 		return
 	}
-	os.Exit(run(m))
+	os.Exit(weirtest.Run(m, &binary))
 }
 
 func find(names ...string) (path string, err error) {
@@ -58,21 +60,6 @@ func find(names ...string) (path string, err error) {
 		}
 	}
 	return "", err
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "weir-browser-")
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // of the system's temporary folder
-	binary = filepath.Join(dir, "weir")
-	if out, err := exec.Command("go", "build", "-o", binary, "../../cmd/weir").CombinedOutput(); err != nil {
-		fmt.Printf("the program does not build: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
 }
 
 // start is a browser of its own for one test: nothing is kept from one to the

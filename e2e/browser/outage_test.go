@@ -19,7 +19,7 @@ func TestProviderDown(t *testing.T) {
 			p, env := provider(t)
 			s := serve(t, append(env, "WEIR_TIMEOUT=4s"))
 			put(t, s, "boats.md", "# Boats\n\nThe dinghy is called Petrel.")
-			b := open(t, s.url, screen{})
+			b := open(t, s.URL, screen{})
 			b.until("document.querySelector('#pill').dataset.level === 'ok'")
 			if err := p.Set(t.Context(), fault); err != nil {
 				t.Fatal(err)

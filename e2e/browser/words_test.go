@@ -14,7 +14,7 @@ func module[T any](b *tab, name, expression string) T {
 }
 
 func TestMarkedWords(t *testing.T) {
-	b := open(t, serve(t, []string{"WEIR_EMBEDDER=none"}).url, screen{})
+	b := open(t, serve(t, []string{"WEIR_EMBEDDER=none"}).URL, screen{})
 	tests := []struct {
 		name, question, text string
 		want                 []string
@@ -46,7 +46,7 @@ func TestMarkedWords(t *testing.T) {
 
 // The Markdown of a model is elements and text, and nothing else.
 func TestMarkdownOfAnAnswer(t *testing.T) {
-	b := open(t, serve(t, []string{"WEIR_EMBEDDER=none"}).url, screen{})
+	b := open(t, serve(t, []string{"WEIR_EMBEDDER=none"}).URL, screen{})
 	tests := []struct{ name, text, want string }{
 		{"paragraphs", "One [1].\n\nTwo **bold** and *soft* [2][3].", "<p>One <q>1</q>.</p><p>Two <strong>bold</strong> and <em>soft</em> <q>2</q><q>3</q>.</p>"},
 		{"lists", "- a [1]\n- b\n  more\n\n3. c\n4. d", `<ul><li>a <q>1</q></li><li>b` + "\n" + `more</li></ul><ol start="3"><li>c</li><li>d</li></ol>`},
