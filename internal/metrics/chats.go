@@ -103,13 +103,8 @@ func (m *Metrics) WatchChat(stats func() chat.Stats) {
 		func(s chat.Stats) float64 { return float64(s.Refused) })
 	l.counter("weir_chat_retries_total", "Requests to the chat model that were tries again.",
 		func(s chat.Stats) float64 { return float64(s.Retries) })
-	l.gauges("weir_chat_breaker_state", "1 for the state the breaker of the chat model is in, 0 for the others.", "state", breakerStates(),
-		func(s chat.Stats, state string) float64 {
-			if s.Breaker == state {
-				return 1
-			}
-			return 0
-		})
+	l.state("weir_chat_breaker_state", "1 for the state the breaker of the chat model is in, 0 for the others.", breakerStates(),
+		func(s chat.Stats) string { return s.Breaker })
 	l.counter("weir_chat_breaker_opens_total", "How often the breaker of the chat model opened.",
 		func(s chat.Stats) float64 { return float64(s.BreakerOpens) })
 	m.registry.MustRegister(l)

@@ -34,6 +34,17 @@ func (l *look[T]) gauges(name, help, label string, values []string, of func(T, s
 	}
 }
 
+// state adds one series for each of states: 1 for the one that of names, 0 for
+// the others.
+func (l *look[T]) state(name, help string, states []string, of func(T) string) {
+	l.gauges(name, help, "state", states, func(t T, state string) float64 {
+		if of(t) == state {
+			return 1
+		}
+		return 0
+	})
+}
+
 // Describe and Collect make it a prometheus.Collector.
 func (l *look[T]) Describe(ch chan<- *prometheus.Desc) {
 	for _, v := range l.values {

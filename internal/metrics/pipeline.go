@@ -7,7 +7,7 @@ import (
 	"weir/internal/rag"
 )
 
-// breakerStates are the words of embed.Stats.Breaker.
+// breakerStates are the words of Breaker in embed.Stats and chat.Stats.
 func breakerStates() []string { return []string{"closed", "open", "half-open"} }
 
 // pipelineCollector shows the state of the embedding pipeline.
@@ -61,13 +61,8 @@ func addProvider(l *look[embed.Stats]) {
 		func(s embed.Stats) float64 { return seconds(s.TypicalMS) })
 	l.counter("weir_provider_retries_total", "Requests that were tries again.",
 		func(s embed.Stats) float64 { return float64(s.Retries) })
-	l.gauges("weir_breaker_state", "1 for the state the breaker is in, 0 for the others.", "state", breakerStates(),
-		func(s embed.Stats, state string) float64 {
-			if s.Breaker == state {
-				return 1
-			}
-			return 0
-		})
+	l.state("weir_breaker_state", "1 for the state the breaker is in, 0 for the others.", breakerStates(),
+		func(s embed.Stats) string { return s.Breaker })
 	l.counter("weir_breaker_opens_total", "How often the breaker opened.",
 		func(s embed.Stats) float64 { return float64(s.BreakerOpens) })
 }
