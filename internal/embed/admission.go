@@ -74,7 +74,7 @@ func (p *Pipeline) bounds(c *call, w want, now time.Time) *rag.Error {
 	mine := load{int(p.cfg.UserShare * float64(items)), int(p.cfg.UserShare * float64(bytes))}
 	if w.all.items > mine.items || w.all.bytes > mine.bytes {
 		return &rag.Error{
-			Code: rag.TooLarge, Phase: Queue.String(),
+			Code: rag.TooLarge, Phase: provider.Queue.String(),
 			Msg: fmt.Sprintf("one call may have %d texts embedded at most, of %d bytes together", mine.items, mine.bytes),
 		}
 	}
@@ -119,20 +119,20 @@ const leastRetryAfter = 100 * time.Millisecond
 
 func (p *Pipeline) overloaded(after time.Duration, msg string) *rag.Error {
 	p.count.refused++
-	return &rag.Error{Code: rag.Overloaded, Phase: Queue.String(), RetryAfter: max(after, leastRetryAfter), Msg: msg}
+	return &rag.Error{Code: rag.Overloaded, Phase: provider.Queue.String(), RetryAfter: max(after, leastRetryAfter), Msg: msg}
 }
 
 func (p *Pipeline) openError(now time.Time) *rag.Error {
 	p.count.refused++
 	return &rag.Error{
-		Code: rag.Unavailable, Phase: Queue.String(), RetryAfter: max(p.breaker.Until.Sub(now), leastRetryAfter),
+		Code: rag.Unavailable, Phase: provider.Queue.String(), RetryAfter: max(p.breaker.Until.Sub(now), leastRetryAfter),
 		Msg: "the embedding provider does not answer, and is left alone for a moment", Err: errOpen,
 	}
 }
 
 func pauseError(wait time.Duration) *rag.Error {
 	return &rag.Error{
-		Code: rag.Unavailable, Phase: Queue.String(), RetryAfter: wait,
+		Code: rag.Unavailable, Phase: provider.Queue.String(), RetryAfter: wait,
 		Msg: "the embedding provider asked not to be asked for a while",
 	}
 }

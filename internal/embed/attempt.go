@@ -23,7 +23,7 @@ func (p *Pipeline) begin(ctx context.Context, b *batch, now time.Time) {
 		texts[i] = f.text
 		f.attempts++
 	}
-	b.stage, b.began, b.where = flying, now, new(Tracker)
+	b.stage, b.began, b.where = flying, now, new(provider.Tracker)
 	ctx, b.cancel = context.WithCancelCause(ctx)
 	if b.tries++; b.tries == 1 && b.tree == nil && !b.flights[0].alone {
 		p.budgets[of(b.purpose)].First()
@@ -65,7 +65,7 @@ func (p *Pipeline) fly(ctx context.Context, b *batch, texts []string, may terms,
 }
 
 // guarded turns a panic, which would end the whole program here, into a Fault.
-func (p *Pipeline) guarded(ctx context.Context, texts []string, where *Tracker, may terms) (got []Outcome, fault *Fault) {
+func (p *Pipeline) guarded(ctx context.Context, texts []string, where *provider.Tracker, may terms) (got []Outcome, fault *provider.Fault) {
 	defer func() {
 		if r := recover(); r != nil {
 			fault = newFault(where.Phase(), fmt.Errorf("panic: %v\n%s", r, debug.Stack()), "could not be asked") //nolint:err113 // for the log
@@ -77,7 +77,7 @@ func (p *Pipeline) guarded(ctx context.Context, texts []string, where *Tracker, 
 
 // land takes in how an attempt ended: for the slots, the breaker and the
 // pause first, then for each of its texts.
-func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
+func (p *Pipeline) land(b *batch, got []Outcome, fault *provider.Fault, now time.Time) {
 	delete(p.flying, b)
 	orphaned := b.live == 0
 	b.stage = landed
@@ -107,7 +107,7 @@ func (p *Pipeline) land(b *batch, got []Outcome, fault *Fault, now time.Time) {
 }
 
 // learn tells slots, breaker, pause and pace how an attempt ended.
-func (p *Pipeline) learn(b *batch, fault *Fault, orphaned, blamed bool, now time.Time) {
+func (p *Pipeline) learn(b *batch, fault *provider.Fault, orphaned, blamed bool, now time.Time) {
 	took, typical := now.Sub(b.began), p.pace(b.purpose).Typical()
 	cut := orphaned && fault != nil && !b.spared // the end of it is our own doing
 	busy := fault != nil && provider.IsBusy(fault.Status)
@@ -138,7 +138,7 @@ func (p *Pipeline) learn(b *batch, fault *Fault, orphaned, blamed bool, now time
 	if alive {
 		p.deaf = false
 	} else if cut || timeout {
-		p.deaf = p.deaf || b.where.Phase() <= Headers
+		p.deaf = p.deaf || b.where.Phase() <= provider.Headers
 	}
 	p.thaw(b, alive, timeout, now)
 	told := (!cut || late) && !blamed
@@ -171,7 +171,7 @@ const lateLeast = 500 * time.Millisecond
 // fails at this request while it answers others. Some say 500 where 400 is
 // meant. Finding out which it is costs requests, which the budget for retries
 // has to allow; else it is a failure like any other.
-func (p *Pipeline) blames(b *batch, fault *Fault) bool {
+func (p *Pipeline) blames(b *batch, fault *provider.Fault) bool {
 	if fault == nil || fault.Status != http.StatusInternalServerError || p.breaker.State != provider.Closed {
 		return false
 	}
@@ -234,7 +234,7 @@ func (p *Pipeline) deliver(b *batch, got []Outcome) {
 const maxAlone = 4
 
 // fail ends all flights of b with fault.
-func (p *Pipeline) fail(b *batch, fault *Fault) {
+func (p *Pipeline) fail(b *batch, fault *provider.Fault) {
 	for _, f := range b.wanted() {
 		p.settle(f, nil, fault.Error, f.alone || fault.Code == rag.Invalid)
 	}
@@ -242,7 +242,7 @@ func (p *Pipeline) fail(b *batch, fault *Fault) {
 
 // again lets b sleep until it is tried again, without a slot. Callers who
 // cannot wait that long are told now.
-func (p *Pipeline) again(b *batch, fault *Fault, now time.Time) {
+func (p *Pipeline) again(b *batch, fault *provider.Fault, now time.Time) {
 	wait := p.cfg.backoff(b.tries+1, fault.RetryAfter)
 	if b.tries == 1 && errors.Is(fault.Err, provider.ErrReplayed) {
 		b.tries++ // it was asked twice

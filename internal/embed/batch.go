@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -22,7 +23,7 @@ type batch struct {
 
 	stage  stage
 	began  time.Time
-	where  *Tracker // while flying
+	where  *provider.Tracker // while flying
 	cancel context.CancelCauseFunc
 	late   bool   // it was cancelled because callers ran out of time
 	given  bool   // the last try was given back: see replay.go

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -58,7 +59,7 @@ func BenchmarkThousandQueries(b *testing.B) {
 				}
 				one <- struct{}{}
 				defer func() { <-one }()
-				if _, fault := p.client.Attempt(b.Context(), []string{text}, new(Tracker)); fault != nil {
+				if _, fault := p.client.Attempt(b.Context(), []string{text}, new(provider.Tracker)); fault != nil {
 					return fault.Error
 				}
 				return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -73,8 +74,8 @@ func (c *call) indexOf(f *flight) int {
 
 // phase tells what a call that was not answered was waiting for, and how that
 // failed the last time, if it did.
-func (c *call) phase() (Phase, *rag.Error) {
-	where, last := Queue, (*rag.Error)(nil)
+func (c *call) phase() (provider.Phase, *rag.Error) {
+	where, last := provider.Queue, (*rag.Error)(nil)
 	for _, f := range c.flights {
 		if f == nil || f.over {
 			continue

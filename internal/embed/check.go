@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"weir/internal/openai"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -26,18 +27,18 @@ var (
 // vectors that are all of a wrong length, condemn the whole answer: the first
 // because no item can be trusted to be whose it says, the second because it
 // will not pass.
-func check(data []openai.Embedding, texts, dim int) ([]Outcome, *Fault) {
+func check(data []openai.Embedding, texts, dim int) ([]Outcome, *provider.Fault) {
 	out := make([]Outcome, texts)
 	seen := make([]bool, texts)
 	wrong, length := 0, 0
 	for _, e := range data {
 		if e.Index < 0 || e.Index >= texts {
-			f := newFault(Check, nil, "answered for text %d of %d", e.Index, texts)
+			f := newFault(provider.Check, nil, "answered for text %d of %d", e.Index, texts)
 			f.Retry = true
 			return nil, f
 		}
 		if seen[e.Index] {
-			f := newFault(Check, nil, "answered twice for text %d of %d", e.Index, texts)
+			f := newFault(provider.Check, nil, "answered twice for text %d of %d", e.Index, texts)
 			f.Retry = true
 			return nil, f
 		}
@@ -56,7 +57,7 @@ func check(data []openai.Embedding, texts, dim int) ([]Outcome, *Fault) {
 		out[e.Index].Vector = e.Vector
 	}
 	if wrong > 0 && wrong == len(data) {
-		return nil, newFault(Check, errLength, "answers with vectors of %d values where %d are configured", length, dim)
+		return nil, newFault(provider.Check, errLength, "answers with vectors of %d values where %d are configured", length, dim)
 	}
 	for i := range out {
 		if !seen[i] {
@@ -67,7 +68,7 @@ func check(data []openai.Embedding, texts, dim int) ([]Outcome, *Fault) {
 }
 
 func ill(cause error) *rag.Error {
-	return newFault(Check, cause, "sent no usable vector").Error
+	return newFault(provider.Check, cause, "sent no usable vector").Error
 }
 
 // normalize scales v to unit length in place, or says why it has none. The

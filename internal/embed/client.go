@@ -28,12 +28,8 @@ type Client struct {
 	wire     wire
 }
 
-// NewClient checks cfg.
-func NewClient(cfg Config) (*Client, error) {
-	return newClient(cfg, nil)
-}
-
-// newClient takes the place of the network, in tests; nil for the network.
+// newClient checks cfg. rt takes the place of the network, in tests; nil for the
+// network.
 func newClient(cfg Config, rt http.RoundTripper) (*Client, error) {
 	asked := cfg.Dimensions
 	cfg = cfg.WithDefaults()
@@ -69,7 +65,7 @@ func (c *Client) Close() {
 //
 // As long as it is not known which optional members the provider bears, a
 // refusal is followed by the same request without them, in the same attempt.
-func (c *Client) Attempt(ctx context.Context, texts []string, at *Tracker) ([]Outcome, *Fault) {
+func (c *Client) Attempt(ctx context.Context, texts []string, at *provider.Tracker) ([]Outcome, *provider.Fault) {
 	return c.attempt(ctx, texts, at, terms{limit: c.cfg.AttemptTimeout, replays: provider.MaxReplays})
 }
 
@@ -80,7 +76,7 @@ type terms struct {
 	fresh   bool // on a new connection: those that are kept have failed
 }
 
-func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may terms) ([]Outcome, *Fault) {
+func (c *Client) attempt(ctx context.Context, texts []string, at *provider.Tracker, may terms) ([]Outcome, *provider.Fault) {
 	attempt, cancel := context.WithTimeoutCause(ctx, may.limit, errAttempt)
 	defer cancel()
 	by := c.http
@@ -104,7 +100,7 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 		data, refusal, fault := c.post(ctx, attempt, by, texts, sent, at, again)
 		if fault == nil {
 			c.wire.learn(first, sent)
-			at.Set(Check)
+			at.Set(provider.Check)
 			out, fault := check(data, len(texts), c.cfg.Dimensions)
 			if fault != nil && errors.Is(fault.Err, errLength) && c.wantDim && !sent.dimensions {
 				fault.Msg += ", and cannot be asked for another number"
@@ -138,17 +134,17 @@ func (c *Client) attempt(ctx context.Context, texts []string, at *Tracker, may t
 }
 
 // post makes one request. refusal is the answer, when it is an error.
-func (c *Client) post(ctx, attempt context.Context, by *http.Client, texts []string, o options, at *Tracker, again *provider.Replays) (
-	data []openai.Embedding, refusal *openai.Error, fault *Fault,
+func (c *Client) post(ctx, attempt context.Context, by *http.Client, texts []string, o options, at *provider.Tracker, again *provider.Replays) (
+	data []openai.Embedding, refusal *openai.Error, fault *provider.Fault,
 ) {
 	attempt, end := context.WithCancelCause(attempt)
 	cancel := func() { end(nil) }
 	defer cancel()
-	at.Set(Queue)
+	at.Set(provider.Queue)
 	traced := httptrace.WithClientTrace(attempt, at.Trace())
 	req, err := c.request(traced, texts, o)
 	if err != nil {
-		f := newFault(Queue, err, "cannot be asked")
+		f := newFault(provider.Queue, err, "cannot be asked")
 		f.Code = rag.Internal
 		return nil, nil, f
 	}
@@ -160,24 +156,24 @@ func (c *Client) post(ctx, attempt context.Context, by *http.Client, texts []str
 	// Nothing that reads a body is to outlive the attempt, whatever the body is.
 	defer context.AfterFunc(attempt, func() { _ = resp.Body.Close() })()
 	if resp.StatusCode == http.StatusSwitchingProtocols { // its body is the bare connection
-		f := newFault(Headers, nil, "answered with another protocol (101)")
+		f := newFault(provider.Headers, nil, "answered with another protocol (101)")
 		f.Status, f.Retry = resp.StatusCode, true
 		return nil, nil, f
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		body := provider.ReadError(resp.Body, cancel)
 		if ctx.Err() != nil {
-			return nil, nil, &Fault{Error: ended(ctx, Body, nil)}
+			return nil, nil, &provider.Fault{Error: ended(ctx, provider.Body, nil)}
 		}
 		refusal = openai.ParseError(resp.StatusCode, body)
-		return nil, refusal, c.refused(refusal, resp.Header, texts, Headers)
+		return nil, refusal, c.refused(refusal, resp.Header, texts, provider.Headers)
 	}
-	at.Set(Body)
+	at.Set(provider.Body)
 	body, fault := c.read(ctx, attempt, resp, len(texts))
 	if fault != nil {
 		return nil, nil, fault
 	}
-	at.Set(Decode)
+	at.Set(provider.Decode)
 	return c.decode(body, resp.Header, texts)
 }
 
@@ -215,7 +211,7 @@ func (c *Client) request(ctx context.Context, texts []string, o options) (*http.
 
 // read reads the whole answer, up to its bound: what so many vectors can need,
 // also of a wrong dimension, so that check can say what is wrong.
-func (c *Client) read(ctx, attempt context.Context, resp *http.Response, texts int) ([]byte, *Fault) {
+func (c *Client) read(ctx, attempt context.Context, resp *http.Response, texts int) ([]byte, *provider.Fault) {
 	const besides = 64 << 10 // the rest of the answer
 	limit := min(int64(c.cfg.MaxResponseBytes), int64(texts+1)*int64(max(c.cfg.Dimensions, 4096))*maxValueBytes+besides)
 	var b bytes.Buffer
@@ -225,28 +221,28 @@ func (c *Client) read(ctx, attempt context.Context, resp *http.Response, texts i
 	n, err := b.ReadFrom(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
-		return nil, broken(ctx, attempt, Body, err)
+		return nil, broken(ctx, attempt, provider.Body, err)
 	case n > limit:
-		return nil, newFault(Body, nil, "sent an answer of more than %d bytes", limit)
+		return nil, newFault(provider.Body, nil, "sent an answer of more than %d bytes", limit)
 	default:
 		return b.Bytes(), nil
 	}
 }
 
-func (c *Client) decode(body []byte, h http.Header, texts []string) ([]openai.Embedding, *openai.Error, *Fault) {
+func (c *Client) decode(body []byte, h http.Header, texts []string) ([]openai.Embedding, *openai.Error, *provider.Fault) {
 	// One item too many is let through, for check to say what is wrong.
 	answer, err := openai.DecodeEmbeddings(body, openai.Limits{Items: len(texts) + 1, Values: maxDim})
 	var refusal *openai.Error
 	switch {
 	case errors.As(err, &refusal):
-		return nil, refusal, c.refused(refusal, h, texts, Check)
+		return nil, refusal, c.refused(refusal, h, texts, provider.Check)
 	case errors.Is(err, openai.ErrTooMany):
-		f := newFault(Check, err, "sent more vectors than were asked for")
+		f := newFault(provider.Check, err, "sent more vectors than were asked for")
 		f.Retry = true
 		return nil, nil, f
 	case err != nil:
 		kind := provider.Clean(h.Get("Content-Type"), c.cfg.APIKey, nil)
-		f := newFault(Decode, err, "sent an answer that cannot be read (%.80s)", cmp.Or(kind, "no content type"))
+		f := newFault(provider.Decode, err, "sent an answer that cannot be read (%.80s)", cmp.Or(kind, "no content type"))
 		f.Retry = true
 		return nil, nil, f
 	default:
@@ -254,7 +250,7 @@ func (c *Client) decode(body []byte, h http.Header, texts []string) ([]openai.Em
 	}
 }
 
-func (c *Client) refused(e *openai.Error, h http.Header, texts []string, p Phase) *Fault {
+func (c *Client) refused(e *openai.Error, h http.Header, texts []string, p provider.Phase) *provider.Fault {
 	w := peer()
 	w.Key, w.Model = c.cfg.APIKey, c.cfg.Model
 	return w.Refused(e, h, texts, p)

@@ -59,7 +59,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := NewClient(tt.cfg)
+			c, err := newClient(tt.cfg, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -21,7 +21,7 @@
 //
 // [Client] is one attempt: a POST with its own time limit, and the checks on
 // what came back (client.go, negotiate.go, check.go); what
-// failed is a [Fault], which says whether to try again and whether smaller
+// failed is a [provider.Fault], which says whether to try again and whether smaller
 // requests may fare better. [Pipeline] is what stands before it:
 //
 //	 1 validate    valid.go       costs nothing
@@ -59,7 +59,7 @@
 // An attempt ends by itself, by its time limit, or because nobody waits for
 // it. An http.RoundTripper that ignores its ctx costs its slot, but no caller
 // its deadline: the waiter selects on its own ctx. Where an attempt stands is
-// kept in a [Tracker] beside it, so that the waiter who leaves can tell what
+// kept in a [provider.Tracker] beside it, so that the waiter who leaves can tell what
 // it was waiting for. Close waits for the attempts, and closes every
 // connection, those that are being made too (provider.Dialer).
 //

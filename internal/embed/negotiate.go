@@ -65,7 +65,7 @@ func (w *wire) options(wantDimensions bool) options {
 
 // blamesOptions reports whether a refusal may be of the options: it says so,
 // or blames the request without saying what in it.
-func blamesOptions(refusal *openai.Error, f *Fault) bool {
+func blamesOptions(refusal *openai.Error, f *provider.Fault) bool {
 	switch refusal.Param {
 	case "dimensions", "encoding_format":
 		return provider.IsRefusal(f.Status)

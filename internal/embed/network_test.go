@@ -243,7 +243,7 @@ func TestDialsAreBounded(t *testing.T) {
 		}
 		for i := range 50 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			_, fault := c.Attempt(ctx, []string{"a"}, new(Tracker))
+			_, fault := c.Attempt(ctx, []string{"a"}, new(provider.Tracker))
 			want := "dial"
 			if i >= 4 {
 				want = "queue"

@@ -3,6 +3,7 @@ package embed
 import (
 	"context"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -19,5 +20,5 @@ func (None) MaxBatch() int { return 1 }
 
 // Embed returns an Unavailable error, always.
 func (None) Embed(context.Context, rag.User, rag.Purpose, []string) ([][]float32, error) {
-	return nil, &rag.Error{Code: rag.Unavailable, Phase: Validate.String(), Msg: "no embedder is configured"}
+	return nil, &rag.Error{Code: rag.Unavailable, Phase: provider.Validate.String(), Msg: "no embedder is configured"}
 }

@@ -3,6 +3,7 @@ package embed
 import (
 	"time"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -46,7 +47,7 @@ func attemptEnd(b *batch, now time.Time) AttemptEnd {
 }
 
 // outcome adds how it ended. late: it was given up for want of time.
-func (end *AttemptEnd) outcome(fault *Fault, late bool, took time.Duration) {
+func (end *AttemptEnd) outcome(fault *provider.Fault, late bool, took time.Duration) {
 	end.Took = took
 	if fault == nil {
 		return

@@ -201,7 +201,7 @@ func (p *Pipeline) embed(ctx context.Context, c *call) *rag.Error {
 		return err
 	}
 	if ctx.Err() != nil {
-		return ended(ctx, Queue, nil)
+		return ended(ctx, provider.Queue, nil)
 	}
 	for i, t := range c.texts {
 		c.keys[i] = keyOf(p.Model(), t)
@@ -246,7 +246,7 @@ func (p *Pipeline) submit(c *call) *rag.Error {
 	p.count.hits += int64(c.hits)
 	p.count.misses += int64(len(c.texts) - c.hits)
 	if p.closed {
-		return closedFault(Queue).Error
+		return closedFault(provider.Queue).Error
 	}
 	if c.hits == len(c.texts) {
 		c.ended = true
@@ -302,15 +302,15 @@ var (
 	errStuck  = errors.New("nothing was answered for too long")
 )
 
-func closedFault(p Phase) *Fault {
-	return &Fault{Error: &rag.Error{
+func closedFault(p provider.Phase) *provider.Fault {
+	return &provider.Fault{Error: &rag.Error{
 		Code: rag.Unavailable, Phase: p.String(), Err: errClosed, Msg: "the server is shutting down",
 	}}
 }
 
 func expiredError() *rag.Error {
 	return &rag.Error{
-		Code: rag.Timeout, Phase: Queue.String(), Err: context.DeadlineExceeded,
-		Msg: "the embedding provider did not answer in time (" + Queue.Doing() + ")",
+		Code: rag.Timeout, Phase: provider.Queue.String(), Err: context.DeadlineExceeded,
+		Msg: "the embedding provider did not answer in time (" + provider.Queue.Doing() + ")",
 	}
 }

@@ -9,28 +9,6 @@ import (
 	"weir/internal/rag"
 )
 
-// What is the same for all that is asked of a provider is package provider's.
-type (
-	// Phase is where a call stands. Its text is what Phase of a rag.Error holds.
-	Phase = provider.Phase
-	// Tracker tells the phase of a call to others while it runs.
-	Tracker = provider.Tracker
-	// Fault is how an attempt failed.
-	Fault = provider.Fault
-)
-
-// The phases, in the order of an attempt.
-const (
-	Queue    = provider.Queue
-	Dial     = provider.Dial
-	TLS      = provider.TLS
-	Headers  = provider.Headers
-	Body     = provider.Body
-	Decode   = provider.Decode
-	Check    = provider.Check
-	Validate = provider.Validate
-)
-
 // errAttempt is the cause of the end of an attempt that took too long.
 var errAttempt = errors.New("the attempt timed out")
 
@@ -42,13 +20,15 @@ func peer() provider.Peer {
 	}
 }
 
-func newFault(p Phase, cause error, format string, args ...any) *Fault {
+func newFault(p provider.Phase, cause error, format string, args ...any) *provider.Fault {
 	return peer().Fault(p, cause, format, args...)
 }
 
-func ended(ctx context.Context, p Phase, last error) *rag.Error { return peer().Ended(ctx, p, last) }
+func ended(ctx context.Context, p provider.Phase, last error) *rag.Error {
+	return peer().Ended(ctx, p, last)
+}
 
-func broken(caller, attempt context.Context, p Phase, err error) *Fault {
+func broken(caller, attempt context.Context, p provider.Phase, err error) *provider.Fault {
 	return peer().Broken(caller, attempt, p, err)
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -25,7 +26,7 @@ func (c Config) valid(texts []string) *rag.Error {
 
 func invalid(i int, format string, args ...any) *rag.Error {
 	e := rag.FieldErrorf(field(i), format, args...)
-	e.Phase = Validate.String()
+	e.Phase = provider.Validate.String()
 	return e
 }
 

@@ -3,7 +3,6 @@ package metrics
 import (
 	"slices"
 
-	"weir/internal/embed"
 	"weir/internal/provider"
 	"weir/internal/rag"
 )
@@ -63,13 +62,13 @@ func newVocabulary() vocabulary {
 	for _, p := range attemptPhases() {
 		v.phases = append(v.phases, p.String())
 	}
-	v.phases = append(v.phases, embed.Validate.String(), provider.FirstToken.String(), provider.Token.String(), "embed", "search", "answer", "store", "extract")
+	v.phases = append(v.phases, provider.Validate.String(), provider.FirstToken.String(), provider.Token.String(), "embed", "search", "answer", "store", "extract")
 	return v
 }
 
 // attemptPhases are those an attempt can end in.
-func attemptPhases() []embed.Phase {
-	return []embed.Phase{embed.Queue, embed.Dial, embed.TLS, embed.Headers, embed.Body, embed.Decode, embed.Check}
+func attemptPhases() []provider.Phase {
+	return []provider.Phase{provider.Queue, provider.Dial, provider.TLS, provider.Headers, provider.Body, provider.Decode, provider.Check}
 }
 
 func purposeLabel(p rag.Purpose) string {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"weir/internal/embed"
+	"weir/internal/provider"
 )
 
 // inspect walks through the source of a package, its tests left out.
@@ -122,7 +122,7 @@ func operations(t *testing.T, dir string) (found []string) {
 func TestTheSetsAreThoseOfTheSources(t *testing.T) {
 	v := newVocabulary()
 	var phases []string
-	for p := embed.Phase(0); p.String() != "unknown"; p++ {
+	for p := provider.Phase(0); p.String() != "unknown"; p++ {
 		phases = append(phases, p.String())
 	}
 	tests := []struct {
