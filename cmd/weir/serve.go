@@ -263,7 +263,7 @@ func (e *engine) searchIs(ctx context.Context) string {
 	}
 	if old, ok := e.store.(*postgres.Adopted); ok {
 		// A look that fails is told to those who search.
-		if _, v, err := old.Sample(ctx, in); err == nil && v == nil {
+		if found, err := old.Sample(ctx, in); err == nil && found.Vector == nil {
 			return "by words alone as far as can be seen: no vector of " + in.Name + " was found in the tables"
 		}
 	}

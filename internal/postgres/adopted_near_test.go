@@ -179,8 +179,8 @@ func TestAdoptedIndexThatMisses(t *testing.T) {
 // TestAdoptedSample: a stored passage and its vector, of the model asked for.
 func TestAdoptedSample(t *testing.T) {
 	s, f, _ := adopted(t, "text", "vector", postgres.Config{})
-	if ch, v, err := s.Sample(t.Context(), testModel()); err != nil || v != nil {
-		t.Errorf("of nothing: %+v, %v, %v", ch, v, err)
+	if one, err := s.Sample(t.Context(), testModel()); err != nil || one.Vector != nil {
+		t.Errorf("of nothing: %+v, %v", one, err)
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	stored := vector(r, 16)
@@ -192,13 +192,13 @@ func TestAdoptedSample(t *testing.T) {
 	if err := f.Fill(t.Context(), alice, rag.Document{ID: uuid.NewString(), Model: testModel()}, odd, [][]float32{vector(r, 16), vector(r, 16), make([]float32, 16), long}); err != nil {
 		t.Fatal(err)
 	}
-	ch, v, err := s.Sample(t.Context(), testModel())
-	if err != nil || ch.Content != "the heron" || len(v) != 16 || v[0]-stored[0] > 1e-6 || stored[0]-v[0] > 1e-6 {
-		t.Errorf("%+v, %v, %v", ch, v, err)
+	one, err := s.Sample(t.Context(), testModel())
+	if v := one.Vector; err != nil || one.Chunk.Content != "the heron" || len(v) != 16 || v[0]-stored[0] > 1e-6 || stored[0]-v[0] > 1e-6 {
+		t.Errorf("%+v, %v", one, err)
 	}
 	for _, m := range []rag.Model{{Name: "test", Dim: 8}, {Name: "other", Dim: 16}} {
-		if _, v, err := s.Sample(t.Context(), m); err != nil || v != nil {
-			t.Errorf("of %v: %v, %v", m, v, err)
+		if one, err := s.Sample(t.Context(), m); err != nil || one.Vector != nil {
+			t.Errorf("of %v: %+v, %v", m, one, err)
 		}
 	}
 }

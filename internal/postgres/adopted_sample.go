@@ -21,12 +21,12 @@ const (
 var _ rag.Sampler = (*Adopted)(nil)
 
 // Sample implements [rag.Sampler]. It looks at some of the rows only.
-func (p *Adopted) Sample(ctx context.Context, m rag.Model) (rag.Chunk, []float32, error) {
+func (p *Adopted) Sample(ctx context.Context, m rag.Model) (one rag.Sample, err error) {
 	some, err := p.samples(ctx, m, "%s LIMIT 1")
-	if err != nil || len(some) == 0 {
-		return rag.Chunk{}, nil, err
+	if len(some) > 0 {
+		one = some[0]
 	}
-	return some[0].Chunk, some[0].Vector, nil
+	return one, err
 }
 
 // Others implements [rag.Sampler]. It looks at the same rows.

@@ -12,12 +12,12 @@ import (
 var _ rag.Sampler = (*Store)(nil)
 
 // Sample implements [rag.Sampler].
-func (s *Store) Sample(ctx context.Context, m rag.Model) (rag.Chunk, []float32, error) {
+func (s *Store) Sample(ctx context.Context, m rag.Model) (one rag.Sample, err error) {
 	some, err := s.samples(ctx, m, "LIMIT 1")
-	if err != nil || len(some) == 0 {
-		return rag.Chunk{}, nil, err
+	if len(some) > 0 {
+		one = some[0]
 	}
-	return some[0].Chunk, some[0].Vector, nil
+	return one, err
 }
 
 // Others implements [rag.Sampler]. It looks at every document.

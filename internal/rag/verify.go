@@ -11,8 +11,8 @@ import (
 // Sampler is a Store that can show a passage with its vector.
 type Sampler interface {
 	// Sample returns any chunk of a Ready document that has a vector of m, and
-	// the vector; nil when there is none.
-	Sample(ctx context.Context, m Model) (Chunk, []float32, error)
+	// the vector, which is nil when there is none.
+	Sample(ctx context.Context, m Model) (Sample, error)
 	// Others returns the same of up to n documents but the one of that ID, one
 	// passage of each. Which they are depends neither on who has them nor on when
 	// they came, and stays so.
@@ -240,7 +240,7 @@ func (v *verified) sample(ctx context.Context, patience time.Duration) (Sample, 
 	if recent {
 		return last, nil
 	}
-	c, found, err := v.sampler.Sample(ctx, v.Model())
+	found, err := v.sampler.Sample(ctx, v.Model())
 	if err != nil {
 		if last.Vector != nil && ctx.Err() == nil {
 			return last, nil // the one that was there
@@ -250,8 +250,8 @@ func (v *verified) sample(ctx context.Context, patience time.Duration) (Sample, 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.looked = time.Now()
-	if found == nil || !v.doubt.of(c) { // else the one that stands for it remains
-		v.stored = Sample{Chunk: c, Vector: found}
+	if found.Vector == nil || !v.doubt.of(found.Chunk) { // else the one that stands for it remains
+		v.stored = found
 	}
 	return v.stored, nil
 }

@@ -20,9 +20,9 @@ type sampled struct {
 	broken error // of Others
 }
 
-func (s *sampled) Sample(context.Context, Model) (Chunk, []float32, error) {
+func (s *sampled) Sample(context.Context, Model) (Sample, error) {
 	s.asked++
-	return Chunk{DocID: "first", SectionTitle: "1 Keys", Content: "the spare key"}, s.vector, nil
+	return Sample{Chunk{DocID: "first", SectionTitle: "1 Keys", Content: "the spare key"}, s.vector}, nil
 }
 
 func (s *sampled) Others(_ context.Context, _ Model, but string, n int) ([]Sample, error) {

@@ -329,8 +329,8 @@ func testSampleOfMove(t *testing.T, open func() rag.Store) {
 		t.Fatal(err)
 	}
 	for _, m := range []rag.Model{model(), other()} {
-		if ch, v, err := sampler.Sample(t.Context(), m); err != nil || len(v) != m.Dim || ch.Content == "" {
-			t.Errorf("of %v: %+v, %v, %v", m, ch, v, err)
+		if one, err := sampler.Sample(t.Context(), m); err != nil || len(one.Vector) != m.Dim || one.Chunk.Content == "" {
+			t.Errorf("of %v: %+v, %v", m, one, err)
 		}
 	}
 }

@@ -26,8 +26,8 @@ func testSample(t *testing.T, s rag.Store) {
 	}
 	none := func(when string, m rag.Model) {
 		t.Helper()
-		if ch, v, err := sampler.Sample(t.Context(), m); err != nil || v != nil || ch.Content != "" {
-			t.Errorf("%s: %+v, %v, %v", when, ch, v, err)
+		if one, err := sampler.Sample(t.Context(), m); err != nil || one.Vector != nil || one.Chunk.Content != "" {
+			t.Errorf("%s: %+v, %v", when, one, err)
 		}
 	}
 	none("of an empty store", model())
@@ -35,19 +35,19 @@ func testSample(t *testing.T, s rag.Store) {
 	none("of documents without vectors", model())
 	d := ingest(t, s, alice, "a.txt", "the heron", "a weir", "an otter")
 	wantOthers(t, sampler, d.ID, 4)
-	ch, v, err := sampler.Sample(t.Context(), model())
-	if err != nil || len(v) != model().Dim || ch.Content == "" {
-		t.Fatalf("%+v, %v, %v", ch, v, err)
+	one, err := sampler.Sample(t.Context(), model())
+	if err != nil || len(one.Vector) != model().Dim || one.Chunk.Content == "" {
+		t.Fatalf("%+v, %v", one, err)
 	}
-	if ch.DocID != d.ID {
-		t.Errorf("it is of %q, not of %q", ch.DocID, d.ID)
+	if one.Chunk.DocID != d.ID {
+		t.Errorf("it is of %q, not of %q", one.Chunk.DocID, d.ID)
 	}
-	wantVector(t, ch, v)
+	wantVector(t, one)
 	none("of another model", other())
 	none("of another size", rag.Model{Name: model().Name, Dim: model().Dim + 1})
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err = sampler.Sample(cancelled, model())
+	_, err = sampler.Sample(cancelled, model())
 	wantCode(t, err, rag.Canceled, "Sample")
 	if err := s.Delete(t.Context(), alice, d.ID); err != nil {
 		t.Fatal(err)
@@ -99,18 +99,18 @@ func wantOthers(t *testing.T, s rag.Sampler, but string, n int, of ...string) (i
 			t.Errorf("%d but %q: %q after %q", n, but, o.Chunk.DocID, ids)
 		}
 		ids = append(ids, o.Chunk.DocID)
-		wantVector(t, o.Chunk, o.Vector)
+		wantVector(t, o)
 	}
 	return ids
 }
 
-func wantVector(t *testing.T, ch rag.Chunk, v []float32) {
+func wantVector(t *testing.T, s rag.Sample) {
 	t.Helper()
 	var cosine float64
-	for i, x := range vectorOf(ch.Content, model().Dim) {
-		cosine += float64(x) * float64(v[i])
+	for i, x := range vectorOf(s.Chunk.Content, model().Dim) {
+		cosine += float64(x) * float64(s.Vector[i])
 	}
 	if cosine < 0.99 || cosine > 1.01 {
-		t.Errorf("%q is shown with the vector of something else: cosine %v", ch.Content, cosine)
+		t.Errorf("%q is shown with the vector of something else: cosine %v", s.Chunk.Content, cosine)
 	}
 }
