@@ -114,7 +114,7 @@ func (a *app) health(ctx context.Context, base, path, name string) error {
 	}
 	t := &http.Transport{DisableKeepAlives: true}
 	defer t.CloseIdleConnections()
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() == "localhost" || (ip != nil && ip.IsLoopback()) {
+	if isLocal(u.Hostname()) {
 		t.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, ServerName: name} //nolint:gosec // this machine's own address; its certificate has another name
 	}
 	client := &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -248,7 +247,7 @@ func (f loadFlags) address(text string) (*url.URL, error) {
 		return nil, usagef("%s is no URL of an endpoint, such as http://127.0.0.1:8080/v1/retrieve", printable(withoutPassword(text)))
 	case u.User != nil:
 		return nil, usagef("the URL must hold no user or password; name a variable that holds the key with --key-env")
-	case !f.foreign && !loopback(u.Hostname()):
+	case !f.foreign && !isLocal(u.Hostname()):
 		return nil, usagef("%s is not on this machine; a load may harm a server that others use: say --yes if it is yours", printable(u.Host))
 	case f.kind == "" && f.body == "" && f.method == "" && strings.Trim(u.Path, "/") == "":
 		return nil, usagef("which endpoint of %s? For Weir it is %s://%s/v1/retrieve; to ask the URL as it is: --kind any", printable(u.Host), u.Scheme, printable(u.Host))
@@ -262,16 +261,6 @@ func withoutPassword(text string) string {
 		return "…" + text[at:]
 	}
 	return text
-}
-
-// loopback reports whether a host is this one, without looking names up: the
-// answer could be another when the load comes.
-func loopback(host string) bool {
-	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // check refuses what cannot be, before anything is asked.

@@ -1,11 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"net/url"
-	"strings"
-	"time"
-)
+import "time"
 
 // chatConfig is the model that writes answers.
 type chatConfig struct {
@@ -100,21 +95,3 @@ func (c *config) settleChat() error {
 
 // openAI is the address that goes without saying.
 const openAI = "https://api.openai.com/v1"
-
-// setBaseURL reads the address of an API. key is the setting for its key.
-func setBaseURL(field func(*config) *string, key string) func(*config, string) (bool, error) {
-	return func(c *config, text string) (bool, error) {
-		*field(c) = strings.TrimRight(text, "/")
-		if text == "" {
-			return true, nil
-		}
-		u, err := url.Parse(text)
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return false, fmt.Errorf("must be a URL such as %s", openAI)
-		}
-		if u.User != nil {
-			return false, fmt.Errorf("must hold no name or password; give the key in %s", key)
-		}
-		return false, nil
-	}
-}

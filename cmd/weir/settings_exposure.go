@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -105,7 +106,7 @@ func (c *config) checkExposure() error {
 		return usagef("%s and %s are both set; a certificate comes from files or from an authority", c.as("WEIR_TLS_CERT"), c.as("WEIR_ACME_DOMAINS"))
 	case len(c.ACMEDomains) == 0 && (c.ACMEEmail != "" || c.ACMEDirectory != ""):
 		return usagef("WEIR_ACME_EMAIL or WEIR_ACME_DIRECTORY is set, but WEIR_ACME_DOMAINS is not; name the hosts that certificates are for")
-	case local && containsAny(c.Hosts):
+	case local && slices.Contains(c.Hosts, "*"):
 		return usagef("%s is *, which on %s would let any web page in by its own name (DNS rebinding); list the names", c.as("WEIR_HOSTS"), c.Listen)
 	}
 	if c.PprofListen == "" {
@@ -117,42 +118,15 @@ func (c *config) checkExposure() error {
 	return nil
 }
 
-func containsAny(hosts []string) bool {
-	for _, h := range hosts {
-		if h == "*" {
-			return true
-		}
-	}
-	return false
-}
-
-// isLocal tells a host that only this machine reaches.
+// isLocal tells a host that only this machine reaches, without looking names up:
+// the answer could be another later.
 func isLocal(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || (ip != nil && ip.IsLoopback())
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 // encrypts reports whether the server speaks HTTPS.
 func (c *config) encrypts() bool { return c.TLSCert != "" || len(c.ACMEDomains) > 0 }
-
-// setList reads what has commas between it, each item as check leaves it.
-func setList(field func(*config) *[]string, check func(string) (string, error)) func(*config, string) (bool, error) {
-	return func(c *config, text string) (bool, error) {
-		var list []string
-		for item := range strings.SplitSeq(text, ",") {
-			if item = strings.TrimSpace(item); item == "" {
-				continue
-			}
-			checked, err := check(item)
-			if err != nil {
-				return false, err
-			}
-			list = append(list, checked)
-		}
-		*field(c) = list
-		return len(list) == 0, nil
-	}
-}
 
 // checkDomain takes the name of a host that a certificate can be for.
 func checkDomain(s string) (string, error) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -190,7 +189,7 @@ func (c *config) checkPublic() error {
 	if c.authenticates() {
 		return nil
 	}
-	if ip, err := netip.ParseAddr(host); host == "localhost" || err == nil && ip.Unmap().IsLoopback() {
+	if isLocal(host) {
 		return c.checkForwarded()
 	}
 	return usagef("%s %s can be reached by others, and nobody is asked who they are (WEIR_AUTH is off); make a key (weir key create --user NAME), set WEIR_JWT_SECRET or WEIR_JWKS_URL, or listen on 127.0.0.1",
