@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"weir/internal/rag"
 )
@@ -58,153 +55,6 @@ func RunReadOnly(t *testing.T, open func(t *testing.T) (rag.Store, Filler)) {
 			test.run(t, &filled{Store: s, filler: filler, jobs: map[string]*filling{}})
 		})
 	}
-}
-
-// filled is a store that only reads, and a queue in memory in front of what
-// fills it, so that it can be tested like one that writes.
-type filled struct {
-	rag.Store
-	filler Filler
-
-	mu   sync.Mutex
-	jobs map[string]*filling
-	next []string
-}
-
-type filling struct {
-	job     rag.Job
-	new     rag.NewDocument
-	chunks  []rag.Chunk
-	vectors map[rag.Model]map[int][]float32
-}
-
-func (s *filled) Add(_ context.Context, user rag.User, n rag.NewDocument) (rag.Document, bool, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return rag.Document{}, false, err
-	}
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	d := rag.Document{ID: id.String(), Filename: n.Filename, Status: rag.Queued, Bytes: int64(len(n.Content)), SHA256: n.SHA256, CreatedAt: now, UpdatedAt: now}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.jobs[d.ID] = &filling{job: rag.Job{User: user, Document: d, Lease: d.ID, Attempt: 1}, new: n, vectors: map[rag.Model]map[int][]float32{}}
-	s.next = append(s.next, d.ID)
-	return d, true, nil
-}
-
-func (s *filled) Lease(context.Context, time.Duration) (*rag.Job, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.next) == 0 {
-		return nil, nil //nolint:nilnil // as rag.Queue says
-	}
-	job := s.jobs[s.next[0]].job
-	s.next = s.next[1:]
-	return &job, nil
-}
-
-func (s *filled) of(job rag.Job) *filling {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.jobs[job.Document.ID]
-}
-
-func (s *filled) Content(_ context.Context, job rag.Job) ([]byte, error) {
-	return s.of(job).new.Content, nil
-}
-
-func (s *filled) Stage(_ context.Context, job rag.Job, x rag.Extracted) error {
-	s.of(job).chunks = x.Chunks
-	return nil
-}
-
-func (s *filled) Unembedded(_ context.Context, job rag.Job, m rag.Model, limit int) (chunks []rag.Chunk, left int, err error) {
-	f := s.of(job)
-	for _, ch := range f.chunks {
-		if _, has := f.vectors[m][ch.Index]; has {
-			continue
-		}
-		if left++; len(chunks) < limit {
-			chunks = append(chunks, ch)
-		}
-	}
-	return chunks, left, nil
-}
-
-func (s *filled) PutVectors(_ context.Context, job rag.Job, m rag.Model, indexes []int, vectors [][]float32) error {
-	f := s.of(job)
-	if f.vectors[m] == nil {
-		f.vectors[m] = map[int][]float32{}
-	}
-	for i, index := range indexes {
-		f.vectors[m][index] = vectors[i]
-	}
-	return nil
-}
-
-func (s *filled) Publish(ctx context.Context, job rag.Job, m rag.Model) error {
-	f := s.of(job)
-	var vectors [][]float32
-	for _, ch := range f.chunks {
-		if m == (rag.Model{}) {
-			break
-		}
-		v, has := f.vectors[m][ch.Index]
-		if !has {
-			return rag.Errorf(rag.Conflict, "passage %d has no vector of %s", ch.Index, m.Name)
-		}
-		vectors = append(vectors, v)
-	}
-	if f.new.Replace {
-		for page, cursor := 0, ""; page == 0 || cursor != ""; page++ {
-			docs, next, err := s.Documents(ctx, job.User, rag.Page{Limit: 100, Cursor: cursor})
-			if err != nil {
-				return err
-			}
-			for _, d := range docs {
-				if d.Filename == f.new.Filename {
-					if err := s.filler.Remove(ctx, job.User, d.ID); err != nil {
-						return err
-					}
-				}
-			}
-			cursor = next
-		}
-	}
-	d := job.Document
-	d.Model = m
-	return s.filler.Fill(ctx, job.User, d, f.chunks, vectors)
-}
-
-func (s *filled) Delete(ctx context.Context, user rag.User, id string) error {
-	return s.filler.Remove(ctx, user, id)
-}
-
-func testClosedReader(t *testing.T, s rag.Store) {
-	ingest(t, s, alice, "a.txt", "the heron")
-	q := rag.Query{Text: "heron", Vector: vectorOf("x", model().Dim), Model: model(), Limit: 5}
-	search(t, s, alice, q)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for {
-				if _, err := s.Candidates(t.Context(), alice, q); err != nil {
-					wantCode(t, err, rag.Unavailable, "Candidates while closing")
-					return
-				}
-			}
-		})
-	}
-	if err := s.Close(); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-	wg.Wait()
-	if err := s.Close(); err != nil {
-		t.Errorf("Close again: %v", err)
-	}
-	wantCode(t, s.Ready(t.Context()), rag.Unavailable, "Ready")
-	_, err := s.Document(t.Context(), alice, "x")
-	wantCode(t, err, rag.Unavailable, "Document")
 }
 
 func testReadLibrary(t *testing.T, s rag.Store) {
@@ -302,20 +152,5 @@ func testRefusesWrites(t *testing.T, s rag.Store) {
 	wantLostAll(t, reader, rag.Job{User: alice, Document: d, Lease: "x"})
 	if c := search(t, s, alice, rag.Query{Text: "heron"}); len(c.Lexical) != 1 {
 		t.Errorf("%+v", c)
-	}
-}
-
-func testReadEndedContext(t *testing.T, s rag.Store) {
-	cancelled, cancel := context.WithCancel(t.Context())
-	cancel()
-	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-	defer cancel()
-	d := ingest(t, s, alice, "a.txt", "the heron")
-	for _, m := range methods(s, d.ID, d.ID, rag.Job{}, rag.Job{}) {
-		switch m.name {
-		case "Ready", "Candidates", "Candidates of nobody", "Chunks", "Chunks of no refs", "Document", "Documents", "Counts", "Counts of some":
-			wantCode(t, m.call(cancelled), rag.Canceled, m.name)
-			wantCode(t, m.call(late), rag.Timeout, m.name)
-		}
 	}
 }
