@@ -9,22 +9,6 @@ import (
 	"unicode"
 )
 
-// box is a rectangle in points, y upwards: x0 ≤ x1, y0 ≤ y1.
-type box struct{ x0, y0, x1, y1 float32 }
-
-func (b box) height() float32 { return b.y1 - b.y0 }
-func (b box) width() float32  { return b.x1 - b.x0 }
-
-func (b box) join(o box) box {
-	return box{min(b.x0, o.x0), min(b.y0, o.y0), max(b.x1, o.x1), max(b.y1, o.y1)}
-}
-
-// overlapX is how far the two share columns; negative: the gap between them.
-func (b box) overlapX(o box) float32 { return min(b.x1, o.x1) - max(b.x0, o.x0) }
-
-// overlapY is how far the two share rows; negative: the gap between them.
-func (b box) overlapY(o box) float32 { return min(b.y1, o.y1) - max(b.y0, o.y0) }
-
 // word is a run of characters without a space or a jump between them.
 type word struct {
 	text  string
@@ -292,76 +276,3 @@ func (r *charReader) add(runes []rune, b box, turn int, space bool, start int) {
 	w.text = t.String()
 	r.words = append(r.words, w)
 }
-
-// font tells the size of the font of character k, as it appears on the page,
-// and whether it is bold.
-func (r *charReader) font(ctx context.Context, k uint64) (size float32, bold bool, err error) {
-	in, s := r.in, uint64(r.in.scratch)
-	v, err := in.call(ctx, "FPDFText_GetFontSize", r.text, k)
-	if err != nil {
-		return 0, false, err
-	}
-	size = float32(math.Float64frombits(v))
-	ok, err := in.call(ctx, "FPDFText_GetMatrix", r.text, k, s)
-	if err != nil {
-		return 0, false, err
-	}
-	if b, read := in.mem.Read(in.scratch, 24); read && i32(ok) != 0 {
-		c, d := math.Float32frombits(binary.LittleEndian.Uint32(b[8:])), math.Float32frombits(binary.LittleEndian.Uint32(b[12:]))
-		size *= float32(math.Hypot(float64(c), float64(d)))
-	}
-	bold, err = r.bold(ctx, k)
-	return size, bold, err
-}
-
-func (r *charReader) bold(ctx context.Context, k uint64) (bool, error) {
-	const name = scratchSize / 2
-	n, err := r.in.call(ctx, "FPDFText_GetFontInfo", r.text, k, uint64(r.in.scratch), name, uint64(r.in.scratch)+name)
-	if err != nil {
-		return false, err
-	}
-	if s := i32(n); s > 1 && s <= name {
-		if b, ok := r.in.mem.Read(r.in.scratch, uint32(s)-1); ok {
-			if boldName(string(b)) {
-				return true, nil
-			}
-			flags, ok := r.in.mem.ReadUint32Le(r.in.scratch + name)
-			return ok && flags&(1<<18) != 0, nil
-		}
-	}
-	w, err := r.in.call(ctx, "FPDFText_GetFontWeight", r.text, k)
-	return i32(w) >= 600, err
-}
-
-func boldName(s string) bool {
-	s = strings.ToLower(s)
-	for _, w := range [...]string{"bold", "black", "heavy", "-demi"} {
-		if strings.Contains(s, w) {
-			return true
-		}
-	}
-	return false
-}
-
-// sane keeps out what is not a number, and coordinates no page has.
-func (b box) sane() bool {
-	const far = 1e6
-	return b.x0 > -far && b.y0 > -far && b.x1 < far && b.y1 < far && b.x1 >= b.x0 && b.y1 > b.y0
-}
-
-// turn gives the box as it is seen when text turned q quarters clockwise is
-// held upright.
-func (b box) turn(q int) box {
-	switch q {
-	case 1:
-		return box{-b.y1, b.x0, -b.y0, b.x1}
-	case 2:
-		return box{-b.x1, -b.y1, -b.x0, -b.y0}
-	case 3:
-		return box{b.y0, -b.x1, b.y1, -b.x0}
-	default:
-		return b
-	}
-}
-
-func abs(f float32) float32 { return max(f, -f) }
