@@ -29,8 +29,6 @@ import (
 type Adopted struct {
 	*database
 	analyzer *analysis.Analyzer
-	indexes  *cache
-	crew     *crew.Crew
 	layout   atomic.Pointer[tables]
 	secret   []byte       // of cursors
 	graphs   atomic.Int64 // how many searches went through an index of vectors

@@ -14,26 +14,7 @@ import (
 
 // Candidates implements [rag.Searcher].
 func (p *Adopted) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag.Candidates, error) {
-	s := p.now()
-	if err := checkQuery(user, q); err != nil {
-		return rag.Candidates{}, err
-	}
-	const doing = "search"
-	if q.Vector != nil {
-		q.Vector = unit(q.Vector)
-	}
-	e := s.indexes.get(ownerOf(user))
-	defer s.indexes.release(e)
-	var out rag.Candidates
-	err := untilStill(func(turn bool) error {
-		return s.attemptSearch(ctx, doing, user, e.index, q, turn, &out)
-	}, func() error {
-		return s.warm(ctx, doing, s.crew, s.indexes, e, func(ctx context.Context) error { return s.loadIndex(ctx, doing, user, e.index) })
-	})
-	if err != nil {
-		return rag.Candidates{}, err
-	}
-	return out, nil
+	return p.candidates(ctx, user, q, p.now())
 }
 
 func (s adoption) attemptSearch(ctx context.Context, doing string, user rag.User, x *index, q rag.Query, turn bool, out *rag.Candidates) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"weir/internal/crew"
 	"weir/internal/rag"
 )
 
@@ -29,17 +30,20 @@ const (
 	abandoned = 5 * time.Second
 )
 
-// database is the connections of a store.
+// database is the connections of a store, and the indexes that it keeps in memory.
 type database struct {
 	cfg    Config
 	log    *slog.Logger
 	search *pgxpool.Pool
 	other  *pgxpool.Pool
 	mask   func(string) string
-	path   string        // the search_path, quoted: the schema of the tables alone
-	ext    string        // the schema of pgvector, quoted
-	plans  string        // more settings of each transaction
-	loads  chan struct{} // as many indexes are loaded at once, so that searches have connections left
+	path   string // the search_path, quoted: the schema of the tables alone
+	ext    string // the schema of pgvector, quoted
+	plans  string // more settings of each transaction
+
+	indexes *cache
+	loads   chan struct{} // as many indexes are loaded at once, so that searches have connections left
+	crew    *crew.Crew    // who loads them, and does what outlives a call
 
 	sockets sockets
 

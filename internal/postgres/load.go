@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"weir/internal/crew"
 	"weir/internal/postings"
 	"weir/internal/rag"
 )
@@ -24,17 +23,17 @@ const (
 
 // warm loads the index of a user, and not too many at once. It goes on when the
 // caller leaves, so that the next one finds more done.
-func (d *database) warm(ctx context.Context, doing string, by *crew.Crew, indexes *cache, e *entry, load func(ctx context.Context) error) error {
-	f, err := indexes.load(e, func(f *flight) error {
-		return by.Start(func(ctx context.Context) {
+func (d *database) warm(ctx context.Context, doing string, e *entry, load func(ctx context.Context) error) error {
+	f, err := d.indexes.load(e, func(f *flight) error {
+		return d.crew.Start(func(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(ctx, loadTime)
 			defer cancel()
 			select {
 			case d.loads <- struct{}{}:
 				defer func() { <-d.loads }()
-				indexes.landed(e, f, load(ctx))
+				d.indexes.landed(e, f, load(ctx))
 			case <-ctx.Done():
-				indexes.landed(e, f, ended(ctx, doing))
+				d.indexes.landed(e, f, ended(ctx, doing))
 			}
 		})
 	})

@@ -23,50 +23,46 @@ var (
 	errCold   = errors.New("the index is not in memory")
 )
 
-func checkQuery(user rag.User, q rag.Query) error {
-	if err := checkUser(user); err != nil {
-		return err
-	}
-	return q.Check()
-}
-
 // Candidates implements [rag.Searcher].
 func (s *Store) Candidates(ctx context.Context, user rag.User, q rag.Query) (rag.Candidates, error) {
-	if err := checkQuery(user, q); err != nil {
-		return rag.Candidates{}, err
+	return s.candidates(ctx, user, q, s)
+}
+
+// searching is how a store searches once, and loads what that takes.
+type searching interface {
+	attemptSearch(ctx context.Context, doing string, user rag.User, x *index, q rag.Query, turn bool, out *rag.Candidates) error
+	loadIndex(ctx context.Context, doing string, user rag.User, x *index) error
+}
+
+// candidates attempts a search until no document came or went under it.
+func (d *database) candidates(ctx context.Context, user rag.User, q rag.Query, by searching) (out rag.Candidates, err error) {
+	if err := checkUser(user); err != nil {
+		return out, err
+	}
+	if err := q.Check(); err != nil {
+		return out, err
 	}
 	const doing = "search"
 	if q.Vector != nil {
 		q.Vector = unit(q.Vector)
 	}
-	e := s.indexes.get(ownerOf(user))
-	defer s.indexes.release(e)
-	var out rag.Candidates
-	err := untilStill(func(turn bool) error {
-		return s.attemptSearch(ctx, doing, user, e.index, q, turn, &out)
-	}, func() error {
-		return s.warm(ctx, doing, s.crew, s.indexes, e, func(ctx context.Context) error { return s.loadIndex(ctx, doing, user, e.index) })
-	})
-	if err != nil {
-		return rag.Candidates{}, err
-	}
-	return out, nil
-}
-
-// untilStill attempts a search until no document came or went under it.
-func untilStill(attempt func(turn bool) error, warm func() error) error {
+	e := d.indexes.get(ownerOf(user))
+	defer d.indexes.release(e)
 	turn := false
 	for try := 0; ; try++ {
-		err := attempt(turn || try >= patience)
+		err := by.attemptSearch(ctx, doing, user, e.index, q, turn || try >= patience, &out)
 		switch {
 		case errors.Is(err, errCold):
-			if err := warm(); err != nil {
-				return err
+			if err := d.warm(ctx, doing, e, func(ctx context.Context) error { return by.loadIndex(ctx, doing, user, e.index) }); err != nil {
+				return rag.Candidates{}, err
 			}
 		case errors.Is(err, errBehind):
 			turn = true
-		case !errors.Is(err, errMoved):
-			return err
+		case errors.Is(err, errMoved):
+		case err != nil:
+			return rag.Candidates{}, err
+		default:
+			return out, nil
 		}
 	}
 }

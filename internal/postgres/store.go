@@ -20,8 +20,6 @@ import (
 type Store struct {
 	*database
 	analyzer *analysis.Analyzer
-	indexes  *cache
-	crew     *crew.Crew
 	wake     chan struct{} // tells the sweeper that there is waste
 	newest   int64         // version of the schema
 	graphs   atomic.Int64  // how many searches went through one
