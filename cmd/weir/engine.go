@@ -55,7 +55,7 @@ func openEngine(ctx context.Context, c config, dir, cache string, m *metrics.Met
 	if err := e.connect(c); err != nil { //nolint:contextcheck // they live until their Close, not as long as this ctx
 		return nil, errors.Join(err, e.close(ctx))
 	}
-	if err := e.join(ctx, e.settings(c, log)); err != nil {
+	if err := e.join(ctx, e.settings(c, log)); err != nil { //nolint:contextcheck // what the settings open lives until its Close
 		return nil, errors.Join(err, e.close(ctx))
 	}
 	return e, nil
