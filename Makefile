@@ -7,7 +7,7 @@ CACHE            := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/wei
 GOLANGCI         := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 
 # Packages in which things happen side by side.
-CONCURRENT := ./cmd/... ./internal/certs/... ./internal/chaos/... ./internal/chat/... ./internal/embed/... ./internal/extract/... ./internal/drill/... ./internal/httpapi/... ./internal/identity/... ./internal/load/... ./internal/metrics/... ./internal/postgres/... ./internal/postings/... ./internal/provider/... ./internal/rag/... ./internal/sqlite/... ./internal/traces/...
+CONCURRENT := ./cmd/... ./internal/certs/... ./internal/chaos/... ./internal/chat/... ./internal/embed/... ./internal/extract/... ./internal/drill/... ./internal/httpapi/... ./internal/identity/... ./internal/load/... ./internal/mcpapi/... ./internal/metrics/... ./internal/postgres/... ./internal/postings/... ./internal/provider/... ./internal/rag/... ./internal/sqlite/... ./internal/traces/...
 
 # The suites of internal/storetest that -short leaves out, because they are the same once more: with few connections, and
 # behind a pooler. With them every suite of every store runs in full.
