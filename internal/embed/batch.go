@@ -26,7 +26,7 @@ type batch struct {
 	where  *provider.Tracker // while flying
 	cancel context.CancelCauseFunc
 	late   bool   // it was cancelled because callers ran out of time
-	given  bool   // the last try was given back: see replay.go
+	given  bool   // the last try was given back: see provider.Replays
 	spared bool   // it goes on though nobody waits for it: see warm.go
 	twin   *batch // asked for beside it: see hedge.go
 }
