@@ -27,7 +27,7 @@ func agentPost(t *testing.T, h http.Handler, body string, headers ...string) *re
 
 func TestAgents(t *testing.T) {
 	called := 0
-	h := New(Config{MCP: func(w http.ResponseWriter, r *http.Request, user rag.User) {
+	h := newDoor(Config{MCP: func(w http.ResponseWriter, r *http.Request, user rag.User) {
 		called++
 		body, err := io.ReadAll(r.Body)
 		if err != nil || rag.Operation(r.Context()) == "" {
@@ -102,7 +102,7 @@ func TestAgents(t *testing.T) {
 	if got := ask(t, h, r); got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "POST" {
 		t.Errorf("GET: %d %v", got.status, got.header)
 	}
-	if got := agentPost(t, New(Config{}, newService(t, rag.Config{}, &shelf{})), "hello"); got.status != http.StatusNotFound {
+	if got := agentPost(t, newDoor(Config{}, newService(t, rag.Config{}, &shelf{})), "hello"); got.status != http.StatusNotFound {
 		t.Errorf("without a handler: %d %s", got.status, got.body)
 	}
 }
@@ -166,7 +166,7 @@ func TestAgentWhoLeaves(t *testing.T) {
 // What the audit log tells of a call is what was called.
 func TestMessagesThatTwoWouldReadDifferently(t *testing.T) {
 	called := 0
-	h := New(Config{MCP: func(w http.ResponseWriter, _ *http.Request, _ rag.User) {
+	h := newDoor(Config{MCP: func(w http.ResponseWriter, _ *http.Request, _ rag.User) {
 		called++
 		w.WriteHeader(http.StatusAccepted)
 	}}, newService(t, rag.Config{}, &shelf{}))

@@ -17,7 +17,7 @@ func TestRetrieve(t *testing.T) {
 	s := &shelf{}
 	s.put(defaultUser, "a.txt", "the brown fox <b>", rag.Ready)
 	s.put("ann", "b.txt", "the brown hen", rag.Ready)
-	h := New(Config{}, newService(t, rag.Config{}, s))
+	h := newDoor(Config{}, newService(t, rag.Config{}, s))
 	for _, tt := range []struct {
 		name, user, body string
 		want             []string // filenames
@@ -79,7 +79,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	h := New(Config{}, newService(t, rag.Config{}, &shelf{}))
+	h := newDoor(Config{}, newService(t, rag.Config{}, &shelf{}))
 	for _, target := range []string{"/healthz", "/v1/documents", "/nowhere"} {
 		got := ask(t, h, request(t, http.MethodGet, target, nil))
 		for name, want := range map[string]string{
@@ -94,7 +94,7 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestLocalCallers(t *testing.T) {
-	h := New(Config{Hosts: []string{"weir.internal"}}, newService(t, rag.Config{}, &shelf{}))
+	h := newDoor(Config{Hosts: []string{"weir.internal"}}, newService(t, rag.Config{}, &shelf{}))
 	for _, tt := range []struct {
 		host    string
 		headers []string
@@ -146,7 +146,7 @@ func TestUpload(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &shelf{}
-			h := New(Config{MaxFileBytes: smallFile}, newService(t, rag.Config{MaxFileBytes: smallFile}, s))
+			h := newDoor(Config{MaxFileBytes: smallFile}, newService(t, rag.Config{MaxFileBytes: smallFile}, s))
 			post := func(contentType, query, body string) *response {
 				return ask(t, h, request(t, http.MethodPost, "/v1/documents"+query, strings.NewReader(body), "Content-Type", contentType))
 			}
@@ -247,7 +247,7 @@ func TestDocuments(t *testing.T) {
 		s.put(defaultUser, name, name, rag.Ready)
 	}
 	s.put("ann", "d.txt", "d", rag.Queued)
-	h := New(Config{}, newService(t, rag.Config{}, s))
+	h := newDoor(Config{}, newService(t, rag.Config{}, s))
 	get := func(target string, headers ...string) *response {
 		return ask(t, h, request(t, http.MethodGet, target, nil, headers...))
 	}
@@ -312,7 +312,7 @@ func TestDocuments(t *testing.T) {
 func TestStatus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
-		h := New(Config{Version: "1.2.3", MaxRequests: 7, MaxUploads: 3, MaxStreams: 5}, newService(t, rag.Config{MaxInFlight: 9}, s))
+		h := newDoor(Config{Version: "1.2.3", MaxRequests: 7, MaxUploads: 3, MaxStreams: 5}, newService(t, rag.Config{MaxInFlight: 9}, s))
 		asked := make(chan struct{})
 		s.setHook(func(ctx context.Context, op string) error {
 			if op == "candidates" {

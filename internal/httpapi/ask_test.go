@@ -53,7 +53,7 @@ func study() *shelf {
 
 func answering(t testing.TB, cfg Config, chat rag.ChatModel) http.Handler {
 	t.Helper()
-	return New(cfg, newService(t, rag.Config{Chat: chat}, study()))
+	return newDoor(cfg, newService(t, rag.Config{Chat: chat}, study()))
 }
 
 func postJSON(t testing.TB, h http.Handler, path, body string, headers ...string) *response {

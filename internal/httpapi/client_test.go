@@ -340,7 +340,7 @@ func FuzzUpload(f *testing.F) {
 	f.Add("multipart/form-data; boundary=x", []byte("--x\r\nContent-Disposition: form-data; name=file; filename*=utf-8''%ff\r\n\r\n\r\n--x--"))
 	f.Add("application/json", []byte(`{"filename":"a","text":"b"}`))
 	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
-		h := New(Config{MaxFileBytes: smallFile}, newService(t, rag.Config{MaxFileBytes: smallFile}, &shelf{}))
+		h := newDoor(Config{MaxFileBytes: smallFile}, newService(t, rag.Config{MaxFileBytes: smallFile}, &shelf{}))
 		r := request(t, http.MethodPost, "/v1/documents", bytes.NewReader(body))
 		r.Header["Content-Type"] = []string{contentType}
 		if got := ask(t, h, r); got.status != 202 && (got.status < 400 || got.status > 499) {

@@ -197,7 +197,7 @@ func TestCompletionsByDeadline(t *testing.T) {
 			}
 			return ctx.Err()
 		})
-		h := New(Config{}, newService(t, rag.Config{Chat: writing("x")}, s))
+		h := newDoor(Config{}, newService(t, rag.Config{Chat: writing("x")}, s))
 		got := postJSON(t, h, completionsPath, `{"stream":true,"messages":[{"role":"user","content":"insulin"}]}`, timeoutHeader, "2000")
 		if _, kind, _, code := got.openAIError(t); got.status != 504 || code != "timeout" || kind != "server_error" || got.header.Get("X-Should-Retry") != "false" {
 			t.Errorf("%d %q %s", got.status, got.header, got.body)

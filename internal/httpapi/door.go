@@ -39,10 +39,8 @@ type door struct {
 	preflight   route
 }
 
-// New makes the handler. A negative limit in cfg panics; see Listen for the
+// newDoor makes the handler. A negative limit in cfg panics; see Listen for the
 // server around it.
-func New(cfg Config, svc *rag.Service) http.Handler { return newDoor(cfg, svc) }
-
 func newDoor(cfg Config, svc *rag.Service) *door {
 	cfg = cfg.WithDefaults()
 	if err := cfg.validate(); err != nil {

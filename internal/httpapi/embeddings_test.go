@@ -20,7 +20,7 @@ func postEmbeddings(t testing.TB, h http.Handler, body string, headers ...string
 }
 
 func TestEmbeddings(t *testing.T) {
-	h := New(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
+	h := newDoor(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
 	long := slices.Repeat([]string{"b"}, rag.MaxEmbedTexts)
 	many, err := json.Marshal(long)
 	if err != nil {
@@ -134,7 +134,7 @@ func TestEmbeddingsRefusals(t *testing.T) {
 		{"web page", `{"input":"a"}`, []string{"Origin", "http://evil.example"}, 403, "permission_error", "", "forbidden", "web page"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := New(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
+			h := newDoor(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
 			got := postEmbeddings(t, h, tt.body, tt.headers...)
 			message, kind, param, code := got.openAIError(t)
 			if got.status != tt.status || kind != tt.kind || param != tt.param || code != tt.code || !strings.Contains(message, tt.message) {
@@ -151,7 +151,7 @@ func TestEmbeddingsRefusals(t *testing.T) {
 }
 
 func TestModels(t *testing.T) {
-	h := New(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
+	h := newDoor(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{}))
 	list := decode[openai.ModelList](t, ask(t, h, request(t, http.MethodGet, "/v1/models", nil)))
 	if list.Object != "list" || len(list.Data) != 2 {
 		t.Fatalf("got %+v", list)
@@ -171,7 +171,7 @@ func TestModels(t *testing.T) {
 }
 
 func TestWithoutEmbedder(t *testing.T) {
-	h := New(Config{}, newService(t, rag.Config{}, &shelf{}))
+	h := newDoor(Config{}, newService(t, rag.Config{}, &shelf{}))
 	got := postEmbeddings(t, h, `{"model":"m","input":"a"}`)
 	if message, kind, _, code := got.openAIError(t); got.status != 503 || code != "unavailable" || kind != "server_error" ||
 		!strings.Contains(message, "no embedder") || got.header.Get("X-Should-Retry") != "false" {
@@ -194,7 +194,7 @@ func FuzzEmbeddings(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	h := New(Config{}, newServiceWith(f, rag.Config{}, &shelf{}, &letters{}))
+	h := newDoor(Config{}, newServiceWith(f, rag.Config{}, &shelf{}, &letters{}))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got := postEmbeddings(t, h, string(body))
 		if got.status != 200 {
@@ -228,7 +228,7 @@ func FuzzEmbeddings(f *testing.F) {
 // TestUserOfTheBodyIsNoIdentity: only the header is.
 func TestUserOfTheBodyIsNoIdentity(t *testing.T) {
 	seen := make(chan rag.User, 1)
-	h := New(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, asker{&letters{}, seen}))
+	h := newDoor(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, asker{&letters{}, seen}))
 	if got := postEmbeddings(t, h, `{"input":"a","user":"eve"}`, "X-User-ID", "ann"); got.status != 200 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}

@@ -105,7 +105,7 @@ func TestEvents(t *testing.T) {
 		s := &shelf{}
 		s.put(defaultUser, "a.pdf", "x", rag.Queued)
 		w := newTape()
-		ended, leave := stream(t, New(Config{}, newService(t, rag.Config{}, s)), w)
+		ended, leave := stream(t, newDoor(Config{}, newService(t, rag.Config{}, s)), w)
 		defer leave()
 		synctest.Wait()
 		if w.names() != "progress" || w.status != 200 || w.header.Get("Content-Type") != "text/event-stream" {
@@ -137,7 +137,7 @@ func TestEventsHeartbeat(t *testing.T) {
 		s := &shelf{}
 		s.put(defaultUser, "a.pdf", "x", rag.Queued)
 		w := newTape()
-		ended, leave := stream(t, New(Config{}, newService(t, rag.Config{}, s)), w)
+		ended, leave := stream(t, newDoor(Config{}, newService(t, rag.Config{}, s)), w)
 		pass(46 * time.Second)
 		synctest.Wait()
 		if got := w.names(); got != "progress : : :" {
@@ -298,7 +298,7 @@ func TestStreamsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &shelf{}
 		s.put(defaultUser, "a.pdf", "x", rag.Queued)
-		h := New(Config{MaxStreams: 1}, newService(t, rag.Config{}, s))
+		h := newDoor(Config{MaxStreams: 1}, newService(t, rag.Config{}, s))
 		ended, leave := stream(t, h, newTape())
 		synctest.Wait()
 		p := ask(t, h, request(t, http.MethodGet, "/v1/documents/doc-1/events", nil)).problem(t)

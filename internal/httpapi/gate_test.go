@@ -81,7 +81,7 @@ func guarded(t *testing.T, cfg Config) (h http.Handler, s *shelf, id string) {
 		cfg.Gate = guests()
 	}
 	cfg.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("weir_up 1\n")) })
-	return New(cfg, newService(t, rag.Config{}, s)), s, id
+	return newDoor(cfg, newService(t, rag.Config{}, s)), s, id
 }
 
 const (
@@ -169,7 +169,7 @@ func TestEveryRouteAsksWhoCalls(t *testing.T) {
 func TestReadersChangeNothingByMCP(t *testing.T) {
 	s := &shelf{}
 	svc := newService(t, rag.Config{}, s)
-	h := New(Config{Gate: guests(), MCP: func(w http.ResponseWriter, r *http.Request, user rag.User) {
+	h := newDoor(Config{Gate: guests(), MCP: func(w http.ResponseWriter, r *http.Request, user rag.User) {
 		_, _, err := svc.Upload(r.Context(), user, rag.NewDocument{Filename: "n", Content: []byte("x")})
 		w.Header().Set("Content-Type", contentJSON)
 		_ = json.NewEncoder(w).Encode(rag.CodeOf(err))

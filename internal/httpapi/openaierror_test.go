@@ -113,7 +113,7 @@ func TestEmbeddingsFailures(t *testing.T) {
 		{"internal", errors.New("secret of the server"), "", 500, server, "internal", "", "false"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := New(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{hook: func(context.Context) error { return tt.err }}))
+			h := newDoor(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, &letters{hook: func(context.Context) error { return tt.err }}))
 			var headers []string
 			if tt.asked != "" {
 				headers = []string{"X-Weir-Timeout-Ms", tt.asked}
@@ -142,7 +142,7 @@ func TestEmbeddingsTimeout(t *testing.T) {
 		t.Run(tt.asked, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				deaf := &letters{hook: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }}
-				h := New(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, deaf))
+				h := newDoor(Config{}, newServiceWith(t, rag.Config{}, &shelf{}, deaf))
 				var headers []string
 				if tt.asked != "" {
 					headers = []string{"X-Weir-Timeout-Ms", tt.asked}

@@ -12,7 +12,7 @@ import (
 const page = "https://app.example.com"
 
 func TestPagesOfOtherOrigins(t *testing.T) {
-	h := New(Config{Origins: []string{page}, Hosts: []string{"weir.example.com"}}, newService(t, rag.Config{}, &shelf{}))
+	h := newDoor(Config{Origins: []string{page}, Hosts: []string{"weir.example.com"}}, newService(t, rag.Config{}, &shelf{}))
 	for _, tt := range []struct {
 		name    string
 		host    string
@@ -60,7 +60,7 @@ func TestPreflight(t *testing.T) {
 		{"headers that are none", []string{page}, "localhost", []string{"Origin", page, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "a\x01<b>"}, 204, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := New(Config{Origins: tt.origins}, newService(t, rag.Config{}, &shelf{}))
+			h := newDoor(Config{Origins: tt.origins}, newService(t, rag.Config{}, &shelf{}))
 			r := request(t, http.MethodOptions, "/v1/retrieve", nil, tt.headers...)
 			r.Host = tt.host
 			got := ask(t, h, r)
@@ -90,7 +90,7 @@ func TestAnyHost(t *testing.T) {
 	} {
 		r := request(t, http.MethodGet, "/v1/documents", nil)
 		r.Host = tt.host
-		if got := ask(t, New(Config{Hosts: tt.hosts}, svc), r); got.status != tt.want {
+		if got := ask(t, newDoor(Config{Hosts: tt.hosts}, svc), r); got.status != tt.want {
 			t.Errorf("%q of %v: %d %s", tt.host, tt.hosts, got.status, got.body)
 		}
 	}
@@ -120,7 +120,7 @@ func TestWhence(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			log := &logLines{}
-			h := New(Config{Proxies: proxies, Log: newLogger(log)}, newService(t, rag.Config{}, &shelf{}))
+			h := newDoor(Config{Proxies: proxies, Log: newLogger(log)}, newService(t, rag.Config{}, &shelf{}))
 			r := request(t, http.MethodGet, "/v1/documents", nil, tt.headers...)
 			r.RemoteAddr = tt.remote
 			ask(t, h, r)

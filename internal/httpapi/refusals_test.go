@@ -163,7 +163,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &shelf{}
 			s.put(defaultUser, "a.txt", "text", rag.Ready)
-			h := New(Config{MaxFileBytes: smallFile}, newService(t, rag.Config{MaxFileBytes: smallFile}, s))
+			h := newDoor(Config{MaxFileBytes: smallFile}, newService(t, rag.Config{MaxFileBytes: smallFile}, s))
 			r := request(t, tt.request[0], "/", strings.NewReader(tt.request[3]))
 			target, query, _ := strings.Cut(tt.request[1], "?")
 			r.URL.RawQuery = query
@@ -203,7 +203,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestWrongMethods(t *testing.T) {
-	h := New(Config{}, newService(t, rag.Config{}, &shelf{}))
+	h := newDoor(Config{}, newService(t, rag.Config{}, &shelf{}))
 	for _, tt := range []struct{ method, path, allow string }{
 		{"GET", "/v1/retrieve", "POST"},
 		{"OPTIONS", "/v1/retrieve", "POST"},
@@ -272,7 +272,7 @@ func TestFailures(t *testing.T) {
 		for _, f := range failures {
 			t.Run(endpoint[0]+endpoint[1]+" "+f.name, func(t *testing.T) {
 				s := &shelf{hook: func(context.Context, string) error { return f.err }}
-				h := New(Config{}, newService(t, rag.Config{}, s))
+				h := newDoor(Config{}, newService(t, rag.Config{}, s))
 				got := askUnchecked(t, h, request(t, endpoint[0], endpoint[1], strings.NewReader(endpoint[3]), "Content-Type", endpoint[2]))
 				p := got.problem(t)
 				if p.Status != f.status || p.Code != f.code {
@@ -303,7 +303,7 @@ func TestReadiness(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &shelf{hook: func(context.Context, string) error { return tt.err }}
-			h := New(Config{}, newService(t, rag.Config{}, s))
+			h := newDoor(Config{}, newService(t, rag.Config{}, s))
 			// From anywhere: a probe calls by whatever name it has.
 			r := request(t, http.MethodGet, "/readyz", nil)
 			r.Host = "10.0.0.7:8080"

@@ -121,7 +121,7 @@ func TestMetrics(t *testing.T) {
 				cfg.Metrics = tt.handler
 			}
 			cfg.Observer = told
-			h := New(cfg, newService(t, rag.Config{}, &shelf{}))
+			h := newDoor(cfg, newService(t, rag.Config{}, &shelf{}))
 			got := askUnchecked(t, h, request(t, http.MethodGet, "/metrics?name[]=a&name[]=b", nil))
 			if got.status != tt.status || !strings.Contains(string(got.body), tt.body) || got.header.Get("X-Operation-Id") == "" {
 				t.Errorf("%d %q %s", got.status, got.header, got.body)
@@ -131,7 +131,7 @@ func TestMetrics(t *testing.T) {
 			}
 		})
 	}
-	h := New(Config{Metrics: http.NotFoundHandler()}, newService(t, rag.Config{}, &shelf{}))
+	h := newDoor(Config{Metrics: http.NotFoundHandler()}, newService(t, rag.Config{}, &shelf{}))
 	r := request(t, http.MethodGet, "/metrics", nil)
 	r.Host = "evil.example"
 	if got := ask(t, h, r); got.status != 403 {

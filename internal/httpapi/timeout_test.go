@@ -41,7 +41,7 @@ func TestTimeoutHeaderOnEveryDoor(t *testing.T) {
 				s.put(defaultUser, "a.pdf", "x", rag.Ready)
 				hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 				s.setHook(func(ctx context.Context, _ string) error { return hang(ctx) })
-				h := New(Config{}, newServiceWith(t, rag.Config{}, s, &letters{hook: hang}))
+				h := newDoor(Config{}, newServiceWith(t, rag.Config{}, s, &letters{hook: hang}))
 				began := time.Now()
 				headers := []string{timeoutHeader, "2000"}
 				if c.body != "" {
@@ -87,7 +87,7 @@ func TestTheSmallerTimeoutWins(t *testing.T) {
 						headers = []string{timeoutHeader, tt.header}
 					}
 					began := time.Now()
-					got := postJSON(t, New(Config{}, newService(t, rag.Config{}, s)), path, body+"}", headers...)
+					got := postJSON(t, newDoor(Config{}, newService(t, rag.Config{}, s)), path, body+"}", headers...)
 					if took := time.Since(began); got.problem(t).Code != rag.Timeout || took != tt.want {
 						t.Errorf("after %v: %d %s", took, got.status, got.body)
 					}
@@ -95,7 +95,7 @@ func TestTheSmallerTimeoutWins(t *testing.T) {
 			})
 		}
 	}
-	h := New(Config{}, newService(t, rag.Config{}, &shelf{}))
+	h := newDoor(Config{}, newService(t, rag.Config{}, &shelf{}))
 	for _, wrong := range []string{"-1", fmt.Sprint(rag.MaxTimeoutMS + 1)} {
 		if p := postJSON(t, h, "/v1/retrieve", `{"query":"x","timeout_ms":`+wrong+`}`, timeoutHeader, "5").problem(t); p.Code != rag.Invalid || p.Field != "timeout_ms" {
 			t.Errorf("timeout_ms %s with a good header: %+v", wrong, p)
@@ -106,7 +106,7 @@ func TestTheSmallerTimeoutWins(t *testing.T) {
 func TestWrongTimeoutHeaderOnEveryDoor(t *testing.T) {
 	s := &shelf{}
 	s.put(defaultUser, "a.pdf", "x", rag.Ready)
-	h := New(Config{MCP: func(http.ResponseWriter, *http.Request, rag.User) { t.Error("MCP was reached") }}, newServiceWith(t, rag.Config{}, s, &letters{}))
+	h := newDoor(Config{MCP: func(http.ResponseWriter, *http.Request, rag.User) { t.Error("MCP was reached") }}, newServiceWith(t, rag.Config{}, s, &letters{}))
 	calls := timedCalls()
 	calls["MCP"] = struct{ method, path, body string }{"POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"ping"}`}
 	for name, c := range calls {
@@ -128,7 +128,7 @@ func TestWrongTimeoutHeaderOnEveryDoor(t *testing.T) {
 // The MCP door has the deadline from its request's ctx, and answers by itself when it passes.
 func TestTimeoutHeaderOfAgents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := New(Config{MCP: func(w http.ResponseWriter, r *http.Request, _ rag.User) {
+		h := newDoor(Config{MCP: func(w http.ResponseWriter, r *http.Request, _ rag.User) {
 			<-r.Context().Done()
 			w.Header().Set("Content-Type", contentJSON)
 			_, _ = w.Write([]byte(`{"jsonrpc":"2.0","id":1,"result":{}}`))

@@ -70,7 +70,7 @@ func TestEncodeRefuses(t *testing.T) {
 			if err := m.Add(tt.vec); !errors.Is(err, ErrVector) {
 				t.Errorf("Mean.Add: %v", err)
 			}
-			if m.Count() != 0 {
+			if m.n != 0 {
 				t.Error("a refused vector was counted")
 			}
 		})

@@ -151,9 +151,6 @@ func (m *Mean) Add(v []float32) error {
 	return nil
 }
 
-// Count is the number of vectors taken in.
-func (m *Mean) Count() int { return m.n }
-
 // Center makes the center of the vectors taken in (a zero mean when there were none).
 func (m *Mean) Center(id int64) (*Center, error) {
 	mean := make([]float32, len(m.sum))

@@ -90,8 +90,8 @@ func TestMean(t *testing.T) {
 	ok(t, m.Add([]float32{0, 1}))
 	c, err := m.Center(3)
 	ok(t, err)
-	if m.Count() != 2 || !slices.Equal(c.mean, []float32{0.5, 0.5}) {
-		t.Errorf("mean of %d is %v", m.Count(), c.mean)
+	if m.n != 2 || !slices.Equal(c.mean, []float32{0.5, 0.5}) {
+		t.Errorf("mean of %d is %v", m.n, c.mean)
 	}
 	if _, err := NewMean(0); !errors.Is(err, ErrVector) {
 		t.Errorf("no dimensions: %v", err)
