@@ -159,6 +159,24 @@ func TestConfigValues(t *testing.T) {
 	}
 }
 
+// settingsDoc is the table of docs/CONFIG.md.
+func settingsDoc() string {
+	var b strings.Builder
+	b.WriteString("| Variable | `weir.yaml` | Flag | Default | Meaning |\n|---|---|---|---|---|\n")
+	for _, s := range settings() {
+		flag := "none"
+		if s.flag != "" {
+			flag = "`--" + s.flag + " " + s.value + "`"
+		}
+		def := s.defaultText()
+		if s.defDoc == "" {
+			def = "`" + def + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", s.env, s.key, flag, def, s.help)
+	}
+	return b.String()
+}
+
 // docs/CONFIG.md holds the table as the program knows it.
 func TestConfigDoc(t *testing.T) {
 	const begin, end = "<!-- settings: written by go test ./cmd/weir -update -->\n", "<!-- end of settings -->\n"

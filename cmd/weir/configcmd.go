@@ -89,21 +89,3 @@ func settingsHelp() string {
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
-
-// settingsDoc is the table of docs/CONFIG.md.
-func settingsDoc() string {
-	var b strings.Builder
-	b.WriteString("| Variable | `weir.yaml` | Flag | Default | Meaning |\n|---|---|---|---|---|\n")
-	for _, s := range settings() {
-		flag := "none"
-		if s.flag != "" {
-			flag = "`--" + s.flag + " " + s.value + "`"
-		}
-		def := s.defaultText()
-		if s.defDoc == "" {
-			def = "`" + def + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", s.env, s.key, flag, def, s.help)
-	}
-	return b.String()
-}
