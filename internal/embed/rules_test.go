@@ -125,7 +125,9 @@ func TestRules(t *testing.T) {
 				synctest.Wait()
 			}
 			cs.all.Wait()
-			if got := fmt.Sprint(s.asked()[1:]); got != "[[a a b b c c] [d d c c] [e e f f g g] [c c]]" {
+			asked := s.asked()[1:]
+			slices.SortFunc(asked, slices.Compare) // the last two are asked for at the same moment
+			if got := fmt.Sprint(asked); got != "[[a a b b c c] [c c] [d d c c] [e e f f g g]]" {
 				t.Errorf("asked for %s", got)
 			}
 			if st := cs.p.Stats(); st.CacheEntries != 7 || st.CacheHits != 1 {
