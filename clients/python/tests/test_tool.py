@@ -64,7 +64,7 @@ def test_what_is_sent(server: Server, retrieve: Retrieve) -> None:
     assert request.headers["Authorization"] == "Bearer key-1"
     assert request.headers["Content-Type"] == "application/json"
     body = body_of(request)
-    assert 9000 < body.pop("timeout_ms") <= 9500
+    assert 5000 < body.pop("timeout_ms") <= 9500  # what a busy machine took is gone
     assert body == {
         "query": "Wie viele Sitzungen? 电池",
         "similarity_threshold": 0.4,
@@ -76,7 +76,7 @@ def test_what_is_sent(server: Server, retrieve: Retrieve) -> None:
 def test_what_may_be_said_besides(server: Server, retrieve: Retrieve) -> None:
     retrieve(timeout=2, mode="vector", neighbors=1, document_ids=["a", "b"])
     body = body_of(server.requests[0])
-    assert 1000 < body["timeout_ms"] <= 1800
+    assert 0 < body["timeout_ms"] <= 1800
     assert (body["mode"], body["neighbors"], body["document_ids"]) == ("vector", 1, ["a", "b"])
     assert str(server.requests[0].url) == "http://127.0.0.1:8080/v1/retrieve"
     assert "Authorization" not in server.requests[0].headers
@@ -246,7 +246,7 @@ def test_problem(
     [
         ("7", 7, 7),
         ("1.5", 1.5, 1.5),
-        (format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True), 3500, 3600),
+        ("in an hour", 3500, 3600),
         ("Fri, 01 Jan 1999 00:00:00 GMT", 0, 0),
         ("soon", None, None),
         ("-5", None, None),
@@ -256,6 +256,8 @@ def test_problem(
     ],
 )
 def test_retry_after(value: str, least: float | None, most: float | None, server: Server) -> None:
+    if value == "in an hour":  # from now on, and not from when the tests were collected
+        value = format_datetime(datetime.now(timezone.utc) + timedelta(hours=1), usegmt=True)
     server.says(503, {"code": "overloaded"}, {"Retry-After": value})
     error = SyncRAGTool("u").retrieve_chunks_from_text("q").error
     assert error is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from pathlib import Path
 
@@ -27,12 +28,18 @@ def test_ends_by_the_deadline(scheme: str, serve: wire.Serve, retrieve: Retrieve
     with wire.Peer(serve) as peer:
         url = peer.url.replace("http", scheme, 1)
         with pytest.raises(DeadlineExceeded):
-            retrieve(base_url=url, timeout=0.5, strict=True)
-        assert len(peer.connections) == 1, "a call that is late is not tried again"
-        assert peer.connections[0].closed.wait(10), "its connection is closed"
+            retrieve(base_url=url, timeout=1, strict=True)
+        # On a busy machine the second may be over before there is a connection.
+        assert len(peer.connections) <= 1, "a call that is late is not tried again"
+        assert all(c.closed.wait(10) for c in peer.connections), "its connection is closed"
 
 
 def test_late_calls_leave_a_working_pool() -> None:
+    well = threading.Event()
+
+    def serves(c: wire.Connection) -> None:
+        (wire.answers if well.is_set() else wire.hangs)(c)
+
     async def calls(url: str) -> list[str | None]:
         late = [
             RAGTool("u", base_url=url, timeout=0.3).retrieve_chunks_from_text("q")
@@ -40,10 +47,11 @@ def test_late_calls_leave_a_working_pool() -> None:
         ]
         reasons = {r.reason for r in await asyncio.gather(*late)}
         assert not (asyncio.all_tasks() - {asyncio.current_task()}), "nothing is left behind"
+        well.set()
         after = await RAGTool("u", base_url=url).retrieve_chunks_from_text("q")
         return [*reasons, after.reason]
 
-    with wire.Peer(*[wire.hangs] * 50, wire.answers) as peer:
+    with wire.Peer(serves) as peer:
         assert asyncio.run(calls(peer.url)) == ["timeout", "no_match"]
 
 
