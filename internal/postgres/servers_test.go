@@ -596,11 +596,15 @@ func TestServerFallsSilent(t *testing.T) {
 	d := publish(t, other, alice, "a.txt", 3, testModel(), rand.New(rand.NewPCG(1, 2)))
 	holds, release, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		left <- silent.Hold(ctx, alice, holds, release)
 	}()
-	<-holds
+	select {
+	case <-holds:
+	case err := <-left:
+		t.Fatalf("nothing is held: %v", err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	wantTold(t, other.Delete(ctx, alice, d.ID), "Delete while another holds it", rag.Timeout)

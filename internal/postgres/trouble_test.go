@@ -335,12 +335,15 @@ func TestReadOnly(t *testing.T) {
 }
 
 func TestOutOfConnections(t *testing.T) {
-	c := pgtest.Start(t, pgtest.Settings{MaxConnections: 12})
+	const most, reserved = 12, 3 // the latter for superusers, as a server comes
+	c := pgtest.Start(t, pgtest.Settings{MaxConnections: most})
 	db := c.Database(t)
 	s := open(t, postgres.Config{Address: c.URL(pgtest.Role, db), Searches: 4, Others: 2})
 	publish(t, s, alice, "a.txt", 5, testModel(), rand.New(rand.NewPCG(1, 2)))
 	var hogs []*pgx.Conn
-	for c.Number(t, "postgres", fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s'", db)) > 0 {
+	// All of them, not all that are to be had now: one that was closed a moment
+	// ago may still have its place, and leaves it to the store.
+	for len(hogs) < most-reserved {
 		c.SQL(t, "postgres", fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'", db))
 		for { // what the store was faster to take again goes in the next round
 			conn, err := pgx.Connect(t.Context(), c.URL(pgtest.Role, "postgres"))
@@ -349,9 +352,6 @@ func TestOutOfConnections(t *testing.T) {
 			}
 			hogs = append(hogs, conn)
 		}
-	}
-	if len(hogs) == 0 {
-		t.Fatal("no connection was to be had")
 	}
 	late, errs := callers(t, s, 20, 2*time.Second)
 	if late > grace || len(errs) != 20 {

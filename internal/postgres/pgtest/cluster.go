@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -113,18 +114,22 @@ func New(ctx context.Context, set Settings) (*Cluster, error) {
 	return c, nil
 }
 
+// Ports from which nothing is taken for outgoing connections, nor for who asks
+// for any port, on any common system: one that is chosen here is still free when
+// the server has been made, and when it is started again after Stop.
+const firstPort, endPort = 20000, 32000
+
 func freePort(ctx context.Context) (int, error) {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var l net.Listener
+	var err error
+	for range 64 {
+		n := firstPort + rand.IntN(endPort-firstPort)
+		if l, err = lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(n))); err == nil {
+			return n, l.Close()
+		}
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(port)
-	return n, errors.Join(err, l.Close())
+	return 0, err
 }
 
 func (c *Cluster) create(ctx context.Context) error {
@@ -264,7 +269,7 @@ const deadlock = "40P01"
 // Number returns the one number that a query as superuser answers.
 func (c *Cluster) Number(t testing.TB, database, sql string) (n int64) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), c.Superuser(database))
+	conn, err := connect(t.Context(), c.Superuser(database))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,13 +281,38 @@ func (c *Cluster) Number(t testing.TB, database, sql string) (n int64) {
 }
 
 func (c *Cluster) sql(ctx context.Context, role, database, sql string) error {
-	conn, err := pgx.Connect(ctx, c.URL(role, database))
+	conn, err := connect(ctx, c.URL(role, database))
 	if err != nil {
 		return err
 	}
 	_, err = conn.Exec(ctx, sql)
 	return errors.Join(err, conn.Close(ctx))
 }
+
+// connect is [pgx.Connect], but where the server has no connection left it is
+// tried again for a while: those that were closed a moment ago may not have
+// ended yet.
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, url)
+		var told *pgconn.PgError
+		if err == nil || !errors.As(err, &told) || told.Code != tooManyConnections {
+			return conn, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// tooManyConnections is the code of a connection for which there is no room.
+const tooManyConnections = "53300"
 
 // Close ends the server and removes its files.
 func (c *Cluster) Close() error {
