@@ -128,7 +128,7 @@ func (s *server) ask(t *testing.T, method, path, body string) answerOf {
 // and is finished by the next server.
 func TestTerm(t *testing.T) {
 	p, data := newProvider(t), filepath.Join(t.TempDir(), "data")
-	flags := append(p.flags(), "--timeout", "20s", "--drain-delay", "1s", "--drain-timeout", "30s")
+	flags := append(p.flags(), "--timeout", "20s", "--drain-delay", "5s", "--drain-timeout", "30s")
 	s := serve(t, data, flags...)
 	p.stall()
 	doc, _, err := s.Client.Upload(t.Context(), user, rag.NewDocument{Filename: "log.md", Content: []byte(logbook(1))})

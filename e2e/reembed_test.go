@@ -61,7 +61,7 @@ func TestKillDuringReembed(t *testing.T) {
 	}
 	took := time.Since(began)
 	kills := 0
-	for round := range 4 {
+	for round := 0; round < 4 || kills == 0 && round < 40; round++ { // more while chance has had no kill meet a move
 		to := round % 2 // and there it is: 1 at first
 		for !r.move(t, to, time.Duration(1+random.Int64N(int64(took)))) {
 			if kills++; kills > 60 {
