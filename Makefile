@@ -13,6 +13,10 @@ CONCURRENT := ./cmd/... ./internal/certs/... ./internal/chaos/... ./internal/cha
 # behind a pooler. With them every suite of every store runs in full.
 SUITES     := ^Test(StoreTiny|StoreBehindPooler)$$
 
+# How long the tests of a package may take. The longest take 5 minutes on four
+# cores that do all of .ci/run side by side, and Go's own bound is 10.
+PATIENCE  := 30m
+
 ROUNDS    ?= 5
 FUZZTIME  ?= 30s
 DURATION  ?= 300
@@ -30,11 +34,11 @@ build: ## build ./weir, without cgo
 	CGO_ENABLED=0 go build -trimpath -o weir ./cmd/weir
 
 test: ## run the tests
-	go test ./...
+	go test -timeout $(PATIENCE) ./...
 
 race: ## run the concurrent tests with the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race -short -shuffle=on $(CONCURRENT)
-	CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m -run '$(SUITES)' ./internal/postgres
+	CGO_ENABLED=1 go test -race -short -shuffle=on -timeout $(PATIENCE) $(CONCURRENT)
+	CGO_ENABLED=1 go test -race -shuffle=on -timeout $(PATIENCE) -run '$(SUITES)' ./internal/postgres
 
 lint: $(GOLANGCI) ## check the code
 	$(GOLANGCI) config verify
@@ -44,7 +48,7 @@ $(GOLANGCI):
 	GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 e2e: ## drive the built program from outside; ROUNDS=30 kills it more often
-	WEIR_E2E=1 WEIR_E2E_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout 30m ./e2e ./tools/measure
+	WEIR_E2E=1 WEIR_E2E_ROUNDS=$(ROUNDS) go test -count=1 -v -timeout $(PATIENCE) ./e2e ./tools/measure
 
 browser: ## drive the page in Chromium, with axe-core from npm; WEIR_SHOTS=folder keeps pictures
 	.ci/browser
