@@ -69,6 +69,7 @@ func start(t *testing.T) context.Context {
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()),
 		chromedp.NoFirstRun, chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU, chromedp.WindowSize(1280, 900),
+		chromedp.WSURLReadTimeout(patience), // by itself 20 s, for a browser to start beside all other checks
 	}
 	for _, flag := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "no-default-browser-check", "disable-extensions"} {
 		options = append(options, chromedp.Flag(flag, true))
@@ -86,7 +87,7 @@ func start(t *testing.T) context.Context {
 }
 
 // patience is how long anything here may take.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // tab is one page of a browser that has nothing in common with those of other
 // tests. It fails its test when the page logs an error, breaks its own policy,

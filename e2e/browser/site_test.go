@@ -2,12 +2,14 @@ package browser
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -54,7 +56,7 @@ func newStand(t *testing.T, s *weirtest.Server) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &stand{t: t, address: "127.0.0.1:0", mux: http.NewServeMux()}
+	d := &stand{t: t, mux: http.NewServeMux()}
 	d.mux.Handle("/", &httputil.ReverseProxy{
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -68,9 +70,19 @@ func newStand(t *testing.T, s *weirtest.Server) *stand {
 	return d
 }
 
+// come listens, again where it did before. It has one of the ports that are
+// given to nobody who does not ask for them: while it is gone nobody takes it.
 func (d *stand) come() {
 	d.t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", d.address)
+	var l net.Listener
+	var err error
+	for try := 0; l == nil && try < 64; try++ {
+		at := d.address
+		if at == "" {
+			at = net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000)))
+		}
+		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", at)
+	}
 	if err != nil {
 		d.t.Fatal(err)
 	}
