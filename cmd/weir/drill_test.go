@@ -16,6 +16,10 @@ import (
 	"weir/internal/rag"
 )
 
+// inTime is more than a call takes under the faults of these tests, on a machine
+// that has much else to do: one that comes to its deadline there may be late.
+const inTime = "3s"
+
 // TestDrill drives all of Weir on real sockets. That what is wrong makes it
 // fail is shown in internal/drill and in TestJudge.
 func TestDrill(t *testing.T) {
@@ -58,7 +62,7 @@ func TestDrill(t *testing.T) {
 				faults = append(faults, string(f))
 			}
 			r := undisturbed(t, func() result {
-				return weirIn(t, []string{"TMPDIR=" + tmp}, "", "", "drill", "--fault", strings.Join(faults, ","), "--through", tt.through, "--callers", "5", "--deadline", "1s", "--json")
+				return weirIn(t, []string{"TMPDIR=" + tmp}, "", "", "drill", "--fault", strings.Join(faults, ","), "--through", tt.through, "--callers", "5", "--deadline", inTime, "--json")
 			})
 			if r.code != exitOK {
 				t.Fatalf("exit %d: %s%s", r.code, r.out, r.stderr)
@@ -131,7 +135,7 @@ func shape(t *testing.T, text string) string {
 
 func TestDrillInPlainLines(t *testing.T) {
 	r := undisturbed(t, func() result {
-		return weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", "300ms", "--chunk-tokens", "300")
+		return weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", inTime, "--chunk-tokens", "300")
 	})
 	if r.code != exitOK {
 		t.Fatalf("%+v", r)
@@ -140,14 +144,14 @@ func TestDrillInPlainLines(t *testing.T) {
 	if !strings.Contains(lines[0], "FAULT") || !strings.HasPrefix(lines[1], "ok   400 ") || !strings.Contains(lines[1], "degraded (invalid)") {
 		t.Errorf("%s", r.out)
 	}
-	if !strings.Contains(r.out, "\nPASSED: 1 fault by 5 callers with a deadline of 300ms each") || strings.Contains(r.out, "\x1b") {
+	if !strings.Contains(r.out, "\nPASSED: 1 fault by 5 callers with a deadline of "+inTime+" each") || strings.Contains(r.out, "\x1b") {
 		t.Errorf("%s", r.out)
 	}
 	if !strings.Contains(r.stderr, "--chunk-tokens has no effect") {
 		t.Errorf("a setting was taken in silence: %q", r.stderr)
 	}
 	r = undisturbed(t, func() result {
-		return weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", "300ms", "--markdown")
+		return weir(t, "", "drill", "--fault", "400", "--callers", "5", "--deadline", inTime, "--markdown")
 	})
 	if r.code != exitOK || !strings.Contains(r.out, "\n| `400`: answers 400 | ") {
 		t.Errorf("%+v", r)
@@ -194,9 +198,9 @@ func TestDrillBrokenOff(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var stderr bytes.Buffer
-	out := &watcher{until: "ok   400", then: cancel}
+	out := &watcher{until: " % ", then: cancel} // the first row
 	code := run(ctx, []string{"drill", "--fault", "400,never,silent", "--callers", "5", "--deadline", "1s", "--side-by-side", "2"}, environment("TMPDIR="+tmp), strings.NewReader(""), out, &stderr)
-	if code != exitFailed || !strings.Contains(out.String(), "BROKEN OFF after 1 fault") {
+	if code != exitFailed || !strings.Contains(out.String(), "BROKEN OFF after ") {
 		t.Errorf("exit %d: %s%s", code, out, stderr.String())
 	}
 	if left := names(t, tmp); len(left) > 0 {
