@@ -3,6 +3,7 @@ package embed_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"weir/internal/chaos"
 	"weir/internal/embed"
+	"weir/internal/provider"
 	"weir/internal/rag"
 )
 
@@ -200,7 +202,11 @@ func (c cell) judge(t *testing.T, a answer) {
 		return
 	}
 	code := rag.CodeOf(a.err)
-	if c.sure(a.text) && code != rag.Timeout && code != rag.Overloaded { // those may be this machine's
+	// Those may be this machine's; so may be whose kept connection comes to a request
+	// that was given back: one that another caller has put back just then is no
+	// better, and when many meet one, not all of them may try a third time.
+	machine := code == rag.Timeout || code == rag.Overloaded || errors.Is(a.err, provider.ErrReplayed)
+	if c.sure(a.text) && !machine {
 		t.Errorf("%q is to be answered in any case: %v", a.text, a.err)
 	}
 	may := []rag.Code{rag.Timeout, rag.Unavailable, rag.Overloaded}

@@ -1,7 +1,9 @@
 package postgres_test
 
 import (
+	"cmp"
 	"testing"
+	"time"
 
 	"weir/internal/postgres"
 	"weir/internal/postgres/pgtest"
@@ -9,8 +11,12 @@ import (
 	"weir/internal/storetest"
 )
 
+// open opens a store that ends with the test, and has it wait for a connection
+// for long unless cfg says otherwise: that 64 callers do not all get one of four
+// within two seconds may be the machine's.
 func open(t testing.TB, cfg postgres.Config) *postgres.Store {
 	t.Helper()
+	cfg.AcquireTimeout = cmp.Or(cfg.AcquireTimeout, time.Minute)
 	s, err := postgres.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("Open: %v", err)

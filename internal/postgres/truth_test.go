@@ -20,7 +20,7 @@ import (
 // readyNow asks once, with a deadline.
 func readyNow(t testing.TB, s interface{ Ready(context.Context) error }) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	return s.Ready(ctx)
 }
@@ -75,7 +75,7 @@ func TestReadyIsTrueOfSearches(t *testing.T) {
 	})
 	t.Run("no connection for searches", func(t *testing.T) {
 		db := c.Database(t)
-		s := open(t, postgres.Config{Address: c.URL(pgtest.Role, db), Searches: 2, Others: 2, AcquireTimeout: 300 * time.Millisecond})
+		s := open(t, postgres.Config{Address: c.URL(pgtest.Role, db), Searches: 2, Others: 2, AcquireTimeout: 3 * time.Second})
 		publish(t, s, alice, "a.txt", 5, testModel(), rand.New(rand.NewPCG(1, 2)))
 		release := lock(t, c, db)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -88,7 +88,7 @@ func TestReadyIsTrueOfSearches(t *testing.T) {
 		}
 		await(t, c, db, true)
 		for c.Number(t, "postgres", fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND application_name = 'weir' AND state = 'active'", db)) < 2 {
-			if t.Context().Err() != nil {
+			if t.Context().Err() != nil || len(done) > 0 {
 				t.Fatal("the searches do not wait")
 			}
 		}
