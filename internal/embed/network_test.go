@@ -178,12 +178,6 @@ func TestBlackHoledHTTP2(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().String()
-	l.Close()
 	secure := embedtest.New(t, embedtest.Options{Dim: dim, TLS: true})
 	plain := embedtest.New(t, embedtest.Options{Dim: dim})
 	hangup := listen(t, func(_ int, c net.Conn) { _, _ = http.ReadRequest(bufio.NewReader(c)) })
@@ -201,7 +195,7 @@ func TestUnreachable(t *testing.T) {
 		phase     string
 		msg       string
 	}{
-		{"refused", "http://" + closed, nil, "dial", "cannot be reached"},
+		{"refused", "http://127.0.0.1:1", nil, "dial", "cannot be reached"},
 		{"no such name", "http://no-such-name.invalid", nil, "dial", "cannot be reached"},
 		{"not trusted", "https://" + secure.Addr() + "/v1", plain.RootCAs(), "tls", "certificate that is not trusted"},
 		{"https to http", "https://" + plain.Addr() + "/v1", nil, "tls", "is it http instead of https?"},
