@@ -3,7 +3,8 @@
 Run as `python provider.py`, it prints its address and serves until it is ended. The model
 cites the first passage that it is shown; words in the question make it misbehave:
 "unanswerable" has it say so as it was told to, "madeup" cites a passage that is not there,
-"broken" ends in the middle, "stalled" goes silent there, "down" is 503.
+"broken" ends in the middle, "stalled" goes silent there, "down" is 503, and "slowly" takes
+its time, so that what comes in pieces is told in pieces by whoever is busy too.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.event({"role": "assistant", "content": ""})
         for i in range(0, len(text), PIECE):
+            if i <= 6 * PIECE and "slowly" in question:
+                threading.Event().wait(0.1)
             if i > len(text) // 2 and "stalled" in question:
                 threading.Event().wait(600)
             if i > len(text) // 2 and "broken" in question:

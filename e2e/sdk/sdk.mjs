@@ -41,7 +41,8 @@ const checks = {
   },
 
   async streamed() {
-    const stream = await ask("CPAP machine", { stream: true, stream_options: { include_usage: true } });
+    const question = "slowly: CPAP machine";
+    const stream = await ask(question, { stream: true, stream_options: { include_usage: true } });
     let text = "";
     let usage;
     let chunks = 0;
@@ -52,8 +53,8 @@ const checks = {
     }
     assert.ok(chunks > 4); // pieces that come faster than they are sent are joined
     assert.equal(usage.total_tokens, 120);
-    assert.equal(text, (await ask("CPAP machine")).choices[0].message.content);
-    const runner = client.chat.completions.stream({ model: "weir", messages: messages("CPAP machine") });
+    assert.equal(text, (await ask(question)).choices[0].message.content);
+    const runner = client.chat.completions.stream({ model: "weir", messages: messages(question) });
     assert.equal(await runner.finalContent(), text);
   },
 
