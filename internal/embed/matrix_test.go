@@ -220,7 +220,8 @@ func (c cell) judge(t *testing.T, a answer) {
 
 // frugal checks how often the provider was asked in an outage. What comes on
 // top, a request for each slot, is what a provider that refuses all costs when
-// the first callers come one by one; virtual time is strict.
+// the first callers come one by one. Few are tried three times each, and once
+// more beside it where this machine makes a try look slow; virtual time is strict.
 func (c cell) frugal(t *testing.T, f found) {
 	t.Helper()
 	if c.row.Expect != chaos.Failure {
@@ -228,7 +229,7 @@ func (c cell) frugal(t *testing.T, f found) {
 	}
 	bound := 1.2*float64(c.callers) + slotsOfTest
 	if c.callers < 50 {
-		bound = 3 * float64(c.callers)
+		bound = 4 * float64(c.callers)
 	}
 	if float64(f.requests) > bound {
 		t.Errorf("%d requests for %d calls", f.requests, c.callers)
