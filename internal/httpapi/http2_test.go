@@ -157,7 +157,7 @@ func TestEncrypted(t *testing.T) {
 // connection has many requests: the slow one ends, its neighbours do not.
 func TestSlowStreams(t *testing.T) {
 	server, client := encrypted(t)
-	h := newHouse(t, Config{TLS: server, BodyTimeout: 100 * time.Millisecond, UploadTimeout: 100 * time.Millisecond, WriteTimeout: 100 * time.Millisecond, IdleTimeout: 300 * time.Millisecond}, rag.Config{})
+	h := newHouse(t, Config{TLS: server, BodyTimeout: 500 * time.Millisecond, UploadTimeout: 500 * time.Millisecond, WriteTimeout: time.Second, IdleTimeout: 2 * time.Second}, rag.Config{})
 	h.shelf.put(defaultUser, "big.txt", strings.Repeat("many words ", 1<<20), rag.Ready)
 
 	t.Run("slow body", func(t *testing.T) {

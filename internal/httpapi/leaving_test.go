@@ -15,7 +15,7 @@ import (
 // While a server that is to stop waits for load balancers, /readyz says so and
 // all else goes on: new calls, and streams.
 func TestDrainDelay(t *testing.T) {
-	h := newHouse(t, Config{DrainDelay: 300 * time.Millisecond}, rag.Config{})
+	h := newHouse(t, Config{DrainDelay: 3 * time.Second}, rag.Config{})
 	id := h.shelf.put("ann", "a.txt", "a", rag.Queued)
 	c := h.client(t)
 	seen, watched := make(chan rag.Document, 8), make(chan error, 1)

@@ -137,12 +137,12 @@ func TestLeaving(t *testing.T) {
 // TestBodyDeadlineIsLifted holds that the body's deadline does not end a call
 // that takes longer than it.
 func TestBodyDeadlineIsLifted(t *testing.T) {
-	h := newHouse(t, Config{BodyTimeout: 30 * time.Millisecond}, rag.Config{})
+	h := newHouse(t, Config{BodyTimeout: 300 * time.Millisecond}, rag.Config{})
 	h.shelf.setHook(func(ctx context.Context, op string) error {
 		if op != "candidates" {
 			return ctx.Err()
 		}
-		long := time.NewTimer(150 * time.Millisecond)
+		long := time.NewTimer(900 * time.Millisecond)
 		defer long.Stop()
 		select {
 		case <-long.C:
@@ -230,7 +230,7 @@ func TestSlowReaderIsCutOff(t *testing.T) {
 }
 
 func TestKeptConnection(t *testing.T) {
-	h := newHouse(t, Config{WriteTimeout: 50 * time.Millisecond}, rag.Config{})
+	h := newHouse(t, Config{WriteTimeout: 500 * time.Millisecond}, rag.Config{})
 	c := h.dial(t)
 	r := bufio.NewReader(c)
 	for i := range 3 {
@@ -255,7 +255,7 @@ func TestKeptConnection(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		pause := time.NewTimer(80 * time.Millisecond) // the write deadline of the last answer passes
+		pause := time.NewTimer(600 * time.Millisecond) // the write deadline of the last answer passes
 		<-pause.C
 	}
 }

@@ -82,7 +82,7 @@ func TestSmuggling(t *testing.T) {
 		{"one after the other", post + "Content-Length: 13\r\n\r\n" + body + inner, 200, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h := newHouse(t, Config{BodyTimeout: 200 * time.Millisecond, IdleTimeout: 200 * time.Millisecond, HeaderTimeout: 200 * time.Millisecond}, rag.Config{})
+			h := newHouse(t, Config{BodyTimeout: 600 * time.Millisecond, IdleTimeout: 600 * time.Millisecond, HeaderTimeout: 600 * time.Millisecond}, rag.Config{})
 			h.shelf.put(defaultUser, "a.txt", "a", rag.Ready)
 			got := h.conversation(t, tt.raw)
 			first := 0
@@ -120,6 +120,7 @@ func TestSlowHeadersAreCutOff(t *testing.T) {
 			}
 		})
 	}
+	h = newHouse(t, Config{IdleTimeout: 50 * time.Millisecond}, rag.Config{}) // so many take longer on a busy machine
 	big := "GET /v1/documents HTTP/1.1\r\nHost: localhost\r\nX-A: " + strings.Repeat("a", 64<<10) + "\r\n\r\n"
 	if got := h.conversation(t, big); len(got) != 1 || got[0] != 431 {
 		t.Errorf("64 KiB of headers: %v", got)
