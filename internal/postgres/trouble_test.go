@@ -462,7 +462,7 @@ func await(t testing.TB, c *pgtest.Cluster, db string, some bool) {
 	if some { // on its way there it is active too, and may meet a cancellation between two statements
 		state += " AND wait_event_type = 'Lock'"
 	}
-	for range 300 {
+	for range 3000 {
 		n := c.Number(t, "postgres", fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND application_name = 'weir' AND %s", db, state))
 		if (n > 0) == some {
 			return
