@@ -361,6 +361,7 @@ func TestWhatIsStoredComesWithAWitness(t *testing.T) {
 		{"it is another for a moment", &fickle{says: wrong}, &fickle{says: right}, Unavailable, false},
 		{"it is another from now on", &fickle{says: wrong}, &fickle{says: wrong}, Unavailable, true},
 		{"a text is refused", &fickle{says: right, refuses: invalid}, &fickle{says: right}, Invalid, false},
+		{"the witness is refused for a moment", &fickle{says: right, refuses: FieldErrorf("texts[2]", "it is too long")}, &fickle{says: right}, Unavailable, false},
 		{"the witness is refused", &fickle{says: right, refuses: invalid}, &fickle{refuses: invalid}, Unavailable, true},
 		{"it is down", &fickle{fails: true}, &fickle{fails: true}, Unavailable, false},
 		{"it is another, and down after that", &fickle{says: wrong}, &fickle{fails: true}, Unavailable, false},

@@ -32,7 +32,7 @@ func (v *verified) ask(ctx context.Context, user User, p Purpose, texts []string
 	if wrong := v.compare(ctx, user); wrong != nil {
 		return nil, wrong
 	}
-	if refused {
+	if refused && !beyond(err, len(texts)) {
 		return nil, err
 	}
 	// It was another for a moment; or the sample is what is wrong, and the next
@@ -41,6 +41,16 @@ func (v *verified) ask(ctx context.Context, user User, p Purpose, texts []string
 		Code: Unavailable, Phase: "check", Err: errOtherModel,
 		Msg: "the embedder " + v.Model().Name + " gave other vectors than the documents have for a moment; what it said then is not used",
 	}
+}
+
+// beyond reports whether an embedder's error names a text after the first n. It
+// is the sample then: no text of the caller was refused.
+func beyond(err error, n int) (yes bool) {
+	_ = asField(err, func(i int) string {
+		yes = i >= n
+		return ""
+	})
+	return yes
 }
 
 // MaxBatch leaves room for the sample.
