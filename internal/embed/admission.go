@@ -11,8 +11,9 @@ import (
 // want is what a call asks for beyond the cache.
 type want struct {
 	all   load // different texts of the user
-	fresh int  // of these, not on their way yet
+	fresh int  // of these and of the witness, not on their way yet
 	bytes int  // of the fresh
+	also  int  // of the fresh, the witness
 }
 
 // wants counts, and finds the flights c would join only to run out of time.
@@ -31,6 +32,9 @@ func (p *Pipeline) wants(c *call, now time.Time) (w want, hopeless *rag.Error) {
 		if f == nil {
 			w.fresh++
 			w.bytes += len(c.texts[i])
+			if i >= c.kept {
+				w.also++
+			}
 			continue
 		}
 		if f.purpose == rag.ForIngest && c.purpose == rag.ForQuery {
@@ -87,7 +91,8 @@ func (p *Pipeline) bounds(c *call, w want, now time.Time) *rag.Error {
 		return e
 	}
 	full := len(p.table.byKey)+w.fresh > items || p.table.bytes+w.bytes > bytes
-	if c.purpose == rag.ForIngest && p.table.ingest+w.fresh > items/2 {
+	// One user may have as many texts as ingest may: a witness must not be one too many.
+	if c.purpose == rag.ForIngest && p.table.ingest+w.fresh-w.also > items/2 {
 		full = true
 	}
 	if full && w.fresh > 0 {

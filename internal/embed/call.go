@@ -16,8 +16,9 @@ type call struct {
 	deadline time.Time // zero: none
 	trace    string    // what the call is a part of; "": nothing
 	texts    []string
-	kept     int // so many of the texts, from the first: of the others what is kept is of no use, nor is the answer kept
-	hits     int // texts that the cache has
+	kept     int  // so many of the texts, from the first: of the others what is kept is of no use, nor is the answer kept
+	own      bool // the answer to none of them is kept, nor another's taken
+	hits     int  // texts that the cache has
 	keys     []digest
 	vectors  [][]float32 // from the cache; nil: to be waited for
 
@@ -101,7 +102,7 @@ func (p *Pipeline) join(c *call, now time.Time) {
 		f := p.table.byKey[k]
 		if f == nil {
 			f = &flight{key: k, text: c.texts[i], user: c.user, purpose: c.purpose, members: map[*call]struct{}{}, era: p.era}
-			if i >= c.kept {
+			if i >= c.kept || c.own {
 				f.era = never
 			}
 			p.table.add(f)

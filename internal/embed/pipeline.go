@@ -203,13 +203,16 @@ func (p *Pipeline) embed(ctx context.Context, c *call) *rag.Error {
 	if ctx.Err() != nil {
 		return ended(ctx, provider.Queue, nil)
 	}
+	n := int64(0)
+	if 0 < c.kept && c.kept < len(c.texts) { // another's witness may have been asked for before these texts
+		n = p.witnesses.Add(1)
+		// What is kept of these texts, or under way for others, has no witness. Of
+		// texts that need many requests a call made again must not begin anew.
+		c.own = c.kept <= p.MaxBatch()
+	}
 	for i, t := range c.texts {
 		c.keys[i] = keyOf(p.Model(), t)
-		if i >= c.kept {
-			n := int64(0)
-			if c.kept > 0 { // another's may have been asked for before these texts
-				n = p.witnesses.Add(1)
-			}
+		if i >= c.kept || c.own {
 			c.keys[i] = c.keys[i].afresh(n)
 			continue
 		}

@@ -112,6 +112,7 @@ func TestRules(t *testing.T) {
 		}},
 		{"a witness is asked for with the texts, for them alone", Config{MaxBatch: 3, MaxConcurrent: 3, CacheBytes: 1 << 20, MaxPending: 20, UserShare: 0.15}, slow, func(t *testing.T, cs *callers, s *scripted) {
 			cs.query("c c") // kept, and of no use to who wants it afresh
+			cs.query("a a") // nor to whom it comes with a witness
 			cs.all.Wait()
 			for _, texts := range [][]string{{"a a", "b b"}, {"d d", "c c"}, {"e e", "f f", "g g"}} {
 				cs.all.Go(func() {
@@ -125,13 +126,39 @@ func TestRules(t *testing.T) {
 				synctest.Wait()
 			}
 			cs.all.Wait()
-			asked := s.asked()[1:]
+			asked := s.asked()[2:]
 			slices.SortFunc(asked, slices.Compare) // the last two are asked for at the same moment
 			if got := fmt.Sprint(asked); got != "[[a a b b c c] [c c] [d d c c] [e e f f g g]]" {
 				t.Errorf("asked for %s", got)
 			}
-			if st := cs.p.Stats(); st.CacheEntries != 7 || st.CacheHits != 1 {
+			if st := cs.p.Stats(); st.CacheEntries != 2 || st.CacheHits != 0 {
 				t.Errorf("%+v", st)
+			}
+		}},
+		{"texts that need many requests are kept, as their witness is not", Config{MaxBatch: 2, CacheBytes: 1 << 20}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			for range 2 {
+				if _, _, err := cs.p.EmbedAfresh(t.Context(), "u", rag.ForIngest, []string{"a", "b", "c"}, "w"); err != nil {
+					t.Error(err)
+				}
+			}
+			if got := fmt.Sprint(s.asked()[2:]); got != "[[w]]" {
+				t.Errorf("asked for %s again", got)
+			}
+		}},
+		{"texts that come with a witness are not another's", Config{MaxBatch: 8}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			cs.ask(t.Context(), "u", rag.ForIngest, "a a", "b b")
+			synctest.Wait()
+			if _, _, err := cs.p.EmbedAfresh(t.Context(), "v", rag.ForIngest, []string{"a a", "b b"}, "b b"); err != nil {
+				t.Error(err)
+			}
+			cs.all.Wait()
+			if got := fmt.Sprint(s.asked()); got != "[[a a b b] [a a b b]]" {
+				t.Errorf("asked for %s", got)
+			}
+		}},
+		{"a witness is not one text too many", Config{MaxPending: 16, MaxBatch: 8}, slow, func(t *testing.T, cs *callers, s *scripted) {
+			if _, _, err := cs.p.EmbedAfresh(t.Context(), "u", rag.ForIngest, numbered(8, "passage %d"), "w"); err != nil {
+				t.Error(err)
 			}
 		}},
 		{"what is forgotten is asked for again, and what was under way is not kept", Config{CacheBytes: 1 << 20}, slow, func(t *testing.T, cs *callers, s *scripted) {

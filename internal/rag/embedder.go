@@ -30,9 +30,9 @@ type Embedder interface {
 type Rememberer interface {
 	// EmbedAfresh returns the vectors of texts, as Embed does, and the vector that
 	// witness has now: it was not kept, and is not kept either. It is asked for
-	// with the texts, in one request where they fit into one. There may be no
-	// texts; then calls for the same witness may be answered together. Its errors
-	// are those of Embed.
+	// with the texts, in one request where they fit into one; then these are asked
+	// for anew, too. There may be no texts; then calls for the same witness may be
+	// answered together. Its errors are those of Embed.
 	EmbedAfresh(ctx context.Context, user User, p Purpose, texts []string, witness string) (vectors [][]float32, now []float32, err error)
 	// Forget lets go of all that is kept, and of what is under way.
 	Forget()
