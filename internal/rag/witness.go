@@ -19,35 +19,40 @@ func (v *verified) ask(ctx context.Context, user User, p Purpose, texts []string
 		return v.Embedder.Embed(ctx, user, p, texts)
 	}
 	out, now, err := r.EmbedAfresh(ctx, user, p, texts, embeddedText(with.Chunk))
-	refused := CodeOf(err) == Invalid // one of the texts, or the sample
-	if err != nil && !refused {
+	wrong := err == nil && v.unlike(with, now) != nil
+	switch {
+	case err == nil && !wrong:
+		return out, nil
+	case wrong:
+		r.Forget()
+	case CodeOf(err) != Invalid:
 		return nil, err
 	}
-	if !refused && v.unlike(with, now) == nil {
-		return out, nil
-	}
-	if !refused {
-		r.Forget()
-	}
-	if wrong := v.compare(ctx, user); wrong != nil {
-		return nil, wrong
-	}
-	if refused && !beyond(err, len(texts)) {
+	if err := v.compare(ctx, user); err != nil {
 		return nil, err
 	}
 	// It was another for a moment; or the sample is what is wrong, and the next
 	// attempt has a better one.
-	return nil, &Error{
-		Code: Unavailable, Phase: "check", Err: errOtherModel,
-		Msg: "the embedder " + v.Model().Name + " gave other vectors than the documents have for a moment; what it said then is not used",
+	switch {
+	case wrong:
+		return nil, &Error{
+			Code: Unavailable, Phase: "check", Err: errOtherModel,
+			Msg: "the embedder " + v.Model().Name + " gave other vectors than the documents have for a moment; what it said then is not used",
+		}
+	case namesText(err, len(texts)): // the sample: no text of the caller was refused
+		return nil, &Error{
+			Code: Unavailable, Phase: "check", Err: err,
+			Msg: "the embedder " + v.Model().Name + " refused a passage for a moment that it has made a vector of; what it said then is not used",
+		}
+	default:
+		return nil, err
 	}
 }
 
-// beyond reports whether an embedder's error names a text after the first n. It
-// is the sample then: no text of the caller was refused.
-func beyond(err error, n int) (yes bool) {
-	_ = asField(err, func(i int) string {
-		yes = i >= n
+// namesText reports whether an embedder's error is about the text of that number.
+func namesText(err error, i int) (yes bool) {
+	_ = asField(err, func(named int) string {
+		yes = named == i
 		return ""
 	})
 	return yes
