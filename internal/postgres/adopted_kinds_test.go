@@ -34,10 +34,7 @@ CREATE VIEW shown.document_chunks AS SELECT document_id, chunk_ord, text, embedd
 	if err := f.Fill(t.Context(), alice, d, []rag.Chunk{{Content: "the heron"}, {Index: 1, Content: "the weir"}}, [][]float32{vector(r, 16), vector(r, 16)}); err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct {
-		name, sql, ask string
-		lexical, all   int
-	}{
+	for _, now := range []change{
 		{"as it was", "SELECT 1", "heron", 1, 2},
 		{"a passage is changed", "UPDATE upload_pipeline.document_chunks SET text = 'an otter' WHERE chunk_ord = 0", "otter", 1, 2},
 		{"two change places", "UPDATE upload_pipeline.document_chunks SET text = CASE chunk_ord WHEN 0 THEN 'the weir' ELSE 'an otter' END", "otter", 1, 2},
@@ -45,18 +42,7 @@ CREATE VIEW shown.document_chunks AS SELECT document_id, chunk_ord, text, embedd
 		{"one is taken away", "DELETE FROM upload_pipeline.document_chunks WHERE chunk_ord = 1", "otter", 1, 2},
 		{"the document is renamed", "UPDATE upload_pipeline.documents SET filename = 'zebra.txt'", "zebra", 2, 2},
 	} {
-		c.SQL(t, db, test.sql)
-		got, err := s.Candidates(t.Context(), alice, rag.Query{Text: test.ask, Vector: vector(r, 16), Model: testModel(), Limit: 10})
-		if err != nil || len(got.Lexical) != test.lexical || got.Chunks != test.all {
-			t.Errorf("%s: %+v, %v; want %d of %d", test.name, got, err, test.lexical, test.all)
-			continue
-		}
-		for _, h := range got.Lexical {
-			chunks, err := s.Chunks(t.Context(), alice, []rag.Ref{h.Ref})
-			if err != nil || len(chunks) != 1 || !strings.Contains(chunks[0].Content+chunks[0].Filename, test.ask) {
-				t.Errorf("%s: %v leads to %+v, %v", test.name, h.Ref, chunks, err)
-			}
-		}
+		now.seen(t, s, db, r)
 	}
 	if err := s.Ready(t.Context()); err != nil {
 		t.Error(err)

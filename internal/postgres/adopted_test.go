@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -237,6 +238,30 @@ ORDER BY similarity DESC LIMIT 20`, string(user), q)
 	}
 }
 
+// change is what the other system does, and what is found after it.
+type change struct {
+	name, sql, ask string
+	lexical, all   int
+}
+
+// seen makes the change and checks that the next search sees it, and that what it
+// finds leads to a passage.
+func (now change) seen(t *testing.T, s *postgres.Adopted, db string, r *rand.Rand) {
+	t.Helper()
+	cluster(t).SQL(t, db, now.sql)
+	got, err := s.Candidates(t.Context(), alice, rag.Query{Text: now.ask, Vector: vector(r, 16), Model: testModel(), Limit: 10})
+	if err != nil || len(got.Lexical) != now.lexical || got.Chunks != now.all {
+		t.Errorf("%s: %+v, %v; want %d of %d", now.name, got, err, now.lexical, now.all)
+		return
+	}
+	for _, h := range got.Lexical {
+		chunks, err := s.Chunks(t.Context(), alice, []rag.Ref{h.Ref})
+		if err != nil || len(chunks) != 1 || !strings.Contains(chunks[0].Content+chunks[0].Filename, now.ask) {
+			t.Errorf("%s: %v leads to %+v, %v", now.name, h.Ref, chunks, err)
+		}
+	}
+}
+
 // TestAdoptedSeesChanges: what the other system does is seen by the next search.
 func TestAdoptedSeesChanges(t *testing.T) {
 	s, f, db := adopted(t, "text", "vector(16)", postgres.Config{})
@@ -246,10 +271,7 @@ func TestAdoptedSeesChanges(t *testing.T) {
 	if err := f.Fill(t.Context(), alice, d, []rag.Chunk{{Content: "the heron"}, {Index: 1, Content: "the weir"}}, [][]float32{vector(r, 16), vector(r, 16)}); err != nil {
 		t.Fatal(err)
 	}
-	for _, test := range []struct {
-		name, sql, ask string
-		lexical, all   int
-	}{
+	for _, now := range []change{
 		{"as it was", "SELECT 1", "heron", 1, 2},
 		{"a passage is changed", "UPDATE upload_pipeline.document_chunks SET text = 'an otter' WHERE chunk_ord = 0", "heron", 0, 2},
 		{"and found", "SELECT 1", "otter", 1, 2},
@@ -259,11 +281,7 @@ func TestAdoptedSeesChanges(t *testing.T) {
 		{"rows are moved", "VACUUM FULL upload_pipeline.document_chunks", "otter", 1, 2},
 		{"it becomes another user's", "UPDATE upload_pipeline.documents SET user_id = 'bob'", "otter", 0, 0},
 	} {
-		c.SQL(t, db, test.sql)
-		got, err := s.Candidates(t.Context(), alice, rag.Query{Text: test.ask, Vector: vector(r, 16), Model: testModel(), Limit: 10})
-		if err != nil || len(got.Lexical) != test.lexical || got.Chunks != test.all {
-			t.Errorf("%s: %+v, %v; want %d of %d", test.name, got, err, test.lexical, test.all)
-		}
+		now.seen(t, s, db, r)
 	}
 	// The tables change their shape underneath.
 	c.SQL(t, db, "ALTER TABLE upload_pipeline.document_chunks DROP COLUMN embed_model")
